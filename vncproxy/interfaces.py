@@ -1,0 +1,236 @@
+"""
+The seams: what plugs into what. Each says every outcome and every error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from zope.interface import Attribute, Interface
+
+from vncproxy.errors import VNCProxyError
+from vncproxy.model import (
+    Console,
+    ConsoleType,
+    EndReason,
+    Grant,
+    IssuedToken,
+    Session,
+    Target,
+    TokenRecord,
+    ViewerFacts,
+)
+
+
+class IStream(Interface):
+    """
+    Bytes to and from one peer while a handshake runs.
+
+    Every read waits at most until the deadline that the stream was given, and raises
+    L{StreamEnded<vncproxy.errors.StreamEnded>} when the peer hangs up first,
+    L{WaitTimeout<vncproxy.errors.WaitTimeout>} when the deadline passes.
+    """
+
+    async def read(count: int) -> bytes:
+        """
+        Exactly C{count} bytes, however they were cut on the way. What came behind them stays for the next read.
+        """
+
+    def write(data: bytes) -> None:
+        """
+        Send C{data}. Never fails: a peer that is gone shows at the next read.
+        """
+
+
+class IFilter(Interface):
+    """
+    A rule on what a viewer sends to its console.
+    """
+
+    def feed(data: bytes) -> bytes:
+        """
+        Take the next bytes of the viewer and return those to pass on now.
+
+        @raise UnparseableInput: the bytes cannot be understood; nothing of them may be passed on.
+        """
+
+
+class IStore(Interface):
+    """
+    Where state lives. Everything that it returns has been written so that a restart finds it again.
+
+    Every method may fail with L{TokensUnreachable<vncproxy.errors.TokensUnreachable>} when the store does not answer.
+    """
+
+    async def putConsole(console: Console) -> bool:
+        """
+        Keep C{console}, in place of what its id named before. True if the id is new.
+        """
+
+    async def console(consoleID: str) -> Console | None:
+        """
+        The console of this id, or L{None}.
+        """
+
+    async def consoles() -> Sequence[Console]:
+        """
+        All consoles, ordered by id.
+        """
+
+    async def deleteConsole(consoleID: str) -> bool:
+        """
+        Forget the console and every token that opens it. False if there was none.
+        """
+
+    async def addToken(record: TokenRecord) -> None:
+        """
+        Keep a token just minted.
+        """
+
+    async def token(tokenHash: str) -> TokenRecord | None:
+        """
+        The token of this hash, or L{None}.
+        """
+
+    async def amendToken(tokenHash: str, rule: Callable[[TokenRecord], TokenRecord]) -> TokenRecord:
+        """
+        Replace a token's record by what C{rule} makes of it, in one atomic step, and return the new one.
+
+        C{rule} is pure and quick; it may run more than once and in another thread. What it raises is passed on, and
+        the record stays as it was.
+
+        @raise TokenUnknown: there is no such token.
+        """
+
+    async def deleteTokens(consoleID: str) -> int:
+        """
+        Revoke every token of a console; how many there were.
+        """
+
+    async def abandonSessions(until: float) -> int:
+        """
+        After a restart: no session of an earlier run is up any more. Every L{Resume<vncproxy.model.Resume>} that counts
+        live ones counts none, and ends at C{until}. How many tokens that touched.
+        """
+
+    async def purge(now: float) -> int:
+        """
+        Forget tokens that nobody can redeem any more; how many.
+        """
+
+    async def close() -> None:
+        """
+        Let go of files and connections. Waits for what is being written.
+        """
+
+
+class ITokenAuthority(Interface):
+    """
+    Who knows what a token is worth.
+
+    Every method fails with L{TokensUnreachable<vncproxy.errors.TokensUnreachable>} when there is no answer within the
+    configured time.
+    """
+
+    async def authorizeConsole(
+        consoleID: str,
+        consoleType: ConsoleType,
+        ttl: float | None = None,
+        uses: int | None = None,
+        viewOnly: bool = False,
+        clientAddress: str | None = None,
+    ) -> IssuedToken:
+        """
+        Mint a token. C{ttl} (seconds) and C{uses} default to the configuration's; 0 uses is any number until expiry.
+        """
+
+    async def checkToken(token: str, consoleType: ConsoleType | None = None) -> Grant | None:
+        """
+        Look without spending: what the token would redeem to now, L{None} if to nothing.
+        """
+
+    async def redeemToken(facts: ViewerFacts) -> Grant:
+        """
+        Spend one use, or use the browser's right to resume.
+
+        @raise TokenError: the token is not to be honoured; its class says why.
+        """
+
+    async def endSession(grant: Grant, resumable: bool) -> None:
+        """
+        The session of C{grant} has ended: its browser may resume for the configured window, or, if not C{resumable}, no
+        more. Does nothing for a token that is gone.
+        """
+
+    async def deleteTokensForInstance(consoleID: str) -> int:
+        """
+        Revoke every token of a console; how many there were.
+        """
+
+
+class IDirectory(Interface):
+    """
+    Console id → console, as it is now.
+    """
+
+    async def resolve(consoleID: str) -> Console:
+        """
+        @raise ConsoleUnknown: the id names nothing here.
+        @raise BackendError: the directory cannot say.
+        """
+
+
+class ISessions(Interface):
+    """
+    The sessions that are up on this proxy.
+    """
+
+    def list() -> Sequence[Session]:
+        """
+        A picture of each, oldest first.
+        """
+
+    def end(sessionID: str, reason: EndReason) -> bool:
+        """
+        End one at once and tell its viewer. False if there is none of this id.
+        """
+
+
+class IViewer(Interface):
+    """
+    One viewer at a frontend, as the broker sees it. Calls come in the order C{admit}, C{reached}, C{end}; C{refuse} may
+    come instead of any of them, and then nothing comes after it.
+    """
+
+    facts: ViewerFacts = Attribute("What is known of it.")
+
+    async def admit(grant: Grant) -> IStream:
+        """
+        The token is good. Returns the byte stream once the viewer's own opening is through.
+
+        @raise StreamEnded: it hung up meanwhile.
+        """
+
+    def reached() -> None:
+        """
+        The console is logged in to; RFB bytes come next.
+        """
+
+    def refuse(error: VNCProxyError) -> None:
+        """
+        Tell the viewer why not, in the way that it understands, and hang up.
+        """
+
+
+class IBackend(Interface):
+    """
+    How a console is dialled and logged in to.
+    """
+
+    async def connect(target: Target) -> IStream:
+        """
+        A stream to the console, logged in: the next bytes of the server are its answer to ClientInit (RFC 6143 section
+        7.3.1).
+
+        @raise BackendError: it cannot be had; its class says why.
+        """
