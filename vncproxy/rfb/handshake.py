@@ -214,9 +214,7 @@ def _choose(offered: list[int], password: str | None) -> SecurityType:
         return SecurityType.NONE
     if SecurityType.VNC_AUTHENTICATION in offered:
         raise ConsoleRefused("it asks for a password and the console has none: set the console's password")
-    raise ConsoleRefused(
-        f"it offers only security types we do not speak: {', '.join(map(_typeName, offered))}"
-    )
+    raise ConsoleRefused(f"it offers only security types we do not speak: {', '.join(map(_typeName, offered))}")
 
 
 async def openDesktop(server: IStream, shared: bool) -> ServerInit:
