@@ -1,0 +1,192 @@
+"""
+Chromium, driven through Playwright.
+
+Playwright's calls block, so they run in a thread of their own while the reactor turns: a test hands over a function of
+the page and waits for what it returns. Each call within is bounded by Playwright's own timeout, so the thread always
+comes back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from tests.integration.peers.bench import Bench
+
+T = TypeVar("T")
+
+# Root runs it here, where its sandbox refuses to; the rest keeps it from calling anybody by itself.
+_OPTIONS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+# Of each step within a call, in seconds.
+_STEP: Final = 15.0
+
+
+class Tab:
+    """
+    A page in a browser profile of its own: it shares no cookies with other tabs.
+
+    @ivar complaints: what the page said on its console as warnings and errors (breaches of its CSP among them), and
+        exceptions that nobody caught.
+    """
+
+    def __init__(self, browser: Browser, page: Page) -> None:
+        self._browser = browser
+        self._page = page
+        self.complaints: list[str] = []
+        page.on("console", self._noteConsole)
+        page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
+
+    def _noteConsole(self, message: ConsoleMessage) -> None:
+        if message.type in ("warning", "error"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    async def do(self, act: Callable[[Page], T]) -> T:
+        """
+        What C{act} returns of the page; it runs in the browser's thread and must touch nothing else of the test.
+        """
+        return await self._browser.inThread(act, self._page)
+
+    async def open(self, url: str) -> int:
+        """
+        Go to C{url}; the HTTP status of the answer, 0 where HTTP was not asked.
+        """
+
+        def go(page: Page) -> int:
+            response = page.goto(url)
+            return response.status if response is not None else 0
+
+        return await self.do(go)
+
+    async def eval(self, script: str) -> Any:
+        """
+        The value of a JavaScript expression in the page.
+        """
+        return await self.do(lambda page: page.evaluate(script))
+
+    async def hasState(self, state: str, timeout: float = 15.0) -> None:
+        """
+        Wait until our page says that it is in C{state} (C{data-state} of its root element).
+        """
+        selector = f'html[data-state="{state}"]'
+        await self.do(lambda page: page.wait_for_selector(selector, state="attached", timeout=1000 * timeout))
+
+    async def canvasHash(self) -> str:
+        """
+        A hash of the pixels of the page's first canvas: two that differ show that the picture moved.
+        """
+        url = await self.eval("document.querySelector('canvas').toDataURL()")
+        return hashlib.sha256(url.encode()).hexdigest()
+
+    async def canvasPixel(self, x: int, y: int) -> tuple[int, int, int]:
+        """
+        The colour of one pixel of the page's first canvas, in the canvas's own coordinates.
+        """
+        script = f"[...document.querySelector('canvas').getContext('2d').getImageData({x}, {y}, 1, 1).data]"
+        red, green, blue, _alpha = await self.eval(script)
+        return red, green, blue
+
+    async def screenshot(self, name: str) -> bytes:
+        """
+        The page as PNG; kept beside the logs as C{NAME.png} too.
+        """
+        png = await self.do(lambda page: page.screenshot())
+        (self._browser.bench.logs / f"{name}.png").write_bytes(png)
+        return png
+
+    async def close(self) -> None:
+        """
+        Close it as a person would, together with its profile.
+        """
+        await self.do(lambda page: page.context.close())
+
+
+class Browser:
+    """
+    A browser that runs.
+    """
+
+    def __init__(self, bench: Bench, pool: ThreadPool) -> None:
+        self.bench = bench
+        self._pool = pool
+        self._playwright: Any = None
+        self._chromium: Chromium | None = None
+
+    async def newTab(self, width: int = 1280, height: int = 800, **options: Any) -> Tab:
+        """
+        A tab on an empty page.
+
+        @param options: of the browser profile (Playwright's C{new_context}): C{has_touch}, C{color_scheme} …
+        """
+
+        def make(chromium: Chromium) -> Page:
+            options.setdefault("ignore_https_errors", True)
+            context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+            context.set_default_timeout(1000 * _STEP)
+            return context.new_page()
+
+        return Tab(self, await self.inThread(make, self._chromium))
+
+    async def inThread(self, act: Callable[..., T], *arguments: Any) -> T:
+        """
+        What C{act} returns; it runs in the one thread that may talk to the browser.
+        """
+        running = deferToThreadPool(self.bench.reactor, self._pool, act, *arguments)
+        return await self.bench.within(4 * _STEP, running, "the browser")
+
+    async def start(self, options: tuple[str, ...]) -> None:
+        """
+        Launch it.
+        """
+
+        def launch() -> None:
+            self._playwright = sync_playwright().start()
+            self._chromium = self._playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=[*_OPTIONS, *options], timeout=1000 * _STEP
+            )
+
+        await self.inThread(launch)
+
+    async def stop(self) -> None:
+        """
+        Close it and everything that it started.
+        """
+
+        def close() -> None:
+            if self._chromium is not None:
+                self._chromium.close()
+            if self._playwright is not None:
+                self._playwright.stop()
+
+        try:
+            await self.inThread(close)
+        finally:
+            self._pool.stop()
+
+
+async def startBrowser(bench: Bench, *options: str) -> Browser:
+    """
+    Start Chromium.
+
+    @param options: of Chromium, on top.
+    """
+    pool = ThreadPool(1, 1, name="browser")
+    pool.start()
+    browser = Browser(bench, pool)
+    bench.atEnd(browser.stop)
+    await browser.start(options)
+    return browser

@@ -1,0 +1,182 @@
+"""
+The real proxy as a process of its own: C{twistd -n vncproxy}, on free ports and with a state directory of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, readBody
+from twisted.web.http_headers import Headers
+
+from tests.integration.peers.bench import Bench, Program
+
+# A table of the configuration, or an array of tables.
+Section = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+_LISTENING: Final = ("web", "java", "api")
+_FREE: Final = "tcp:0:interface=127.0.0.1"
+
+
+class VNCProxy:
+    """
+    A proxy that runs.
+
+    @ivar program: its process; replaced by L{restart}.
+    @ivar state: its state directory.
+    @ivar endpoints: where it listens: C{"web"}, C{"java"}, C{"api"}, each a list of URLs.
+    """
+
+    def __init__(self, bench: Bench, twistd: Path, config: Mapping[str, Section], state: Path) -> None:
+        self._bench = bench
+        self._twistd = twistd
+        self._config = dict(config)
+        self.state = state
+        self.program: Program
+        self.endpoints: dict[str, list[str]] = {}
+
+    def port(self, frontend: str) -> int:
+        """
+        The TCP port of its first listener of C{frontend}.
+        """
+        port = urlsplit(self.endpoints[frontend][0]).port
+        assert port is not None
+        return port
+
+    @property
+    def key(self) -> str:
+        """
+        The API key that it made on its first start.
+        """
+        return (self.state / "api.key").read_text().strip()
+
+    async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
+        """
+        Call its HTTP API.
+
+        @param body: sent as JSON.
+        @param key: in place of the right one; empty to send none.
+        @return: the status, and what the answer's JSON says (L{None} where it has no body).
+        """
+        headers = Headers()
+        if key != "":
+            headers.addRawHeader("Authorization", f"Bearer {key or self.key}")
+        producer = None
+        if body is not None:
+            headers.addRawHeader("Content-Type", "application/json")
+            producer = FileBodyProducer(BytesIO(json.dumps(body).encode()))
+        pool = HTTPConnectionPool(self._bench.reactor, persistent=False)
+        agent = Agent(self._bench.reactor, connectTimeout=5, pool=pool)
+        url = self.endpoints["api"][0] + path
+        asking = agent.request(method.encode(), url.encode(), headers, producer)
+        response = await self._bench.within(10, asking, f"the answer to {method} {path}")
+        answer = await self._bench.within(10, readBody(response), f"the body of {method} {path}")
+        return response.code, json.loads(answer) if answer else None
+
+    async def mustCall(self, method: str, path: str, body: Any = None) -> Any:
+        """
+        Like L{call}, for calls that must succeed: only what the answer says.
+        """
+        status, answer = await self.call(method, path, body)
+        if status >= 300:
+            raise AssertionError(f"{method} {path} was answered {status}: {answer}")
+        return answer
+
+    async def addConsole(self, consoleID: str, url: str, **more: Any) -> None:
+        """
+        Register a console; C{more} are further keys of the API (C{name}, C{password}).
+        """
+        await self.mustCall("PUT", f"/v1/consoles/{consoleID}", {"url": url, **more})
+
+    async def accessURL(self, consoleID: str, consoleType: str = "novnc", **more: Any) -> str:
+        """
+        An access URL to a console; C{more} are further keys of the API (C{view_only}, C{ttl}, C{uses} …).
+        """
+        access = await self.mustCall("POST", f"/v1/consoles/{consoleID}/access", {"type": consoleType, **more})
+        url: str = access["url"]
+        return url
+
+    async def start(self, ports: Mapping[str, Sequence[str]] | None = None) -> None:
+        """
+        Start it, and wait until it listens.
+
+        @param ports: the endpoint strings to listen on; free ports where there is none.
+        """
+        config = dict(self._config)
+        for name in _LISTENING:
+            section = config.get(name, {})
+            assert isinstance(section, Mapping)
+            listen = (ports or {}).get(name, [_FREE])
+            config[name] = {"listen": listen, **section}
+        path = self._bench.path("vncproxy.toml")
+        path.write_text(formatTOML(config))
+        # The file may hold passwords.
+        path.chmod(0o600)
+        told = self.state / "endpoints.json"
+        told.unlink(missing_ok=True)
+        self.program = await self._bench.run(
+            "vncproxy", self._twistd, "-n", "--pidfile=", "vncproxy", "--config", path, "--state-dir", self.state
+        )
+        self.endpoints = await self.program.until(lambda: _read(told), "it listened", 20)
+
+    async def restart(self, crash: bool = False) -> None:
+        """
+        Stop it and start it again on the same ports, with the same state.
+
+        @param crash: end it with no warning.
+        """
+        ports = {
+            name: [f"tcp:{urlsplit(url).port}:interface=127.0.0.1" for url in urls]
+            for name, urls in self.endpoints.items()
+        }
+        await (self.program.kill() if crash else self.program.stop())
+        await self.start(ports)
+
+
+async def runVNCProxy(
+    bench: Bench,
+    config: Mapping[str, Section] | None = None,
+    state: Path | None = None,
+    twistd: Path | None = None,
+) -> VNCProxy:
+    """
+    Start a proxy.
+
+    @param config: tables of the configuration by name; an array of tables (C{console}) is a list. Where a table does
+        not say C{listen}, a free port is taken.
+    @param state: the state directory of an earlier proxy; a new one by default.
+    @param twistd: the C{twistd} of another virtual environment; by default the one that runs the tests.
+    """
+    state = state or bench.path("state")
+    state.mkdir(mode=0o700, exist_ok=True)
+    proxy = VNCProxy(bench, twistd or Path(sys.executable).with_name("twistd"), config or {}, state)
+    await proxy.start()
+    return proxy
+
+
+def formatTOML(config: Mapping[str, Section]) -> str:
+    """
+    A configuration as TOML. JSON writes strings, numbers, truth values and lists of them in the way that TOML does.
+    """
+    lines: list[str] = []
+    for name, section in config.items():
+        array = not isinstance(section, Mapping)
+        for table in section if array else [section]:
+            assert isinstance(table, Mapping)
+            lines.append(f"[[{name}]]" if array else f"[{name}]")
+            lines.extend(f"{key} = {json.dumps(value)}" for key, value in table.items())
+    return "\n".join(lines) + "\n"
+
+
+def _read(path: Path) -> dict[str, list[str]] | None:
+    # The proxy may be in the middle of writing it.
+    try:
+        endpoints: dict[str, list[str]] = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return endpoints
