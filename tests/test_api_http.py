@@ -1,0 +1,319 @@
+"""
+The gates of L{vncproxy.api.http}, in their order, through real HTTP in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Site
+
+from tests.memoryhttp import Connection, Reply
+from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, KeyRing, Operation, keyDigest
+from vncproxy.api.v1 import tell
+from vncproxy.errors import ConsoleUnreachable, VNCProxyError
+
+KEY = {"Authorization": "Bearer sesame"}
+
+
+class Thing(msgspec.Struct, frozen=True):
+    """
+    A body.
+    """
+
+    word: str = ""
+
+
+@attrs.define
+class Table:
+    """
+    Operations that do what a test wants.
+    """
+
+    pending: list[Deferred[None]] = attrs.field(factory=list)
+    cancelled: int = 0
+
+    async def show(self, call: Call[None]) -> Answer:
+        """
+        Answers with what stands in the path.
+        """
+        return Answer(200, Thing(word=call.parameters["name"]))
+
+    async def keep(self, call: Call[Thing]) -> Answer:
+        """
+        Answers with the body.
+        """
+        return Answer(201, call.body, {"X-Extra": "1"})
+
+    async def drop(self, call: Call[None]) -> Answer:
+        """
+        Answers with nothing.
+        """
+        return Answer(204)
+
+    async def wait(self, call: Call[None]) -> Answer:
+        """
+        Answers when the test lets it.
+        """
+        waiting: Deferred[None] = Deferred(self._cancelled)
+        self.pending.append(waiting)
+        await waiting
+        return Answer(200, Thing(word="done"))
+
+    def _cancelled(self, waiting: Deferred[None]) -> None:
+        self.cancelled += 1
+
+    async def break_(self, call: Call[None]) -> Answer:
+        """
+        Has a fault of its own.
+        """
+        raise ZeroDivisionError("the secret is 42")
+
+    async def refuse(self, call: Call[None]) -> Answer:
+        """
+        Says no, with words for the log only.
+        """
+        raise ConsoleUnreachable("10.0.0.5:5901 does not answer")
+
+    def operations(self) -> tuple[Operation, ...]:
+        """
+        The table.
+        """
+        good: dict[int, Any] = {200: ("", Thing)}
+        return (
+            Operation("GET", "/things/{name}", self.show, "", good),
+            Operation("PUT", "/things/{name}", self.keep, "", good, body=Thing),
+            Operation("DELETE", "/things/{name}", self.drop, "", good),
+            Operation("GET", "/wait", self.wait, "", good),
+            Operation("GET", "/break", self.break_, "", good),
+            Operation("GET", "/refuse", self.refuse, "", good),
+            Operation("GET", "/open", self.drop, "", good, open=True),
+        )
+
+
+def otherTell(error: VNCProxyError) -> Answer:
+    """
+    An error in another dialect.
+    """
+    return Answer(418, Thing(word=error.reason))
+
+
+class APIResourceTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.table = Table()
+        keys = KeyRing((keyDigest(b"sesame"), keyDigest(b"second")))
+        own = Dialect("", self.table.operations(), keys.admits, tell)
+        other = Dialect("/other", (), lambda request: True, otherTell)
+        # A plain site on purpose: nothing here may depend on the bounded one.
+        self.site = Site(APIResource([own, other], 10, self.clock), reactor=self.clock)
+
+    def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+        connection = Connection(self.site)
+        connection.request(method, path, body, KEY if headers is None else headers)
+        return connection.reply()
+
+    def reason(self, reply: Reply) -> str:
+        error = reply.json["error"]
+        self.assertEqual(error["code"], reply.status)
+        return str(error["reason"])
+
+    def test_answer(self) -> None:
+        """
+        An answer is JSON, with its length, and is kept by no cache.
+        """
+        reply = self.ask("GET", "/things/apple")
+        self.assertEqual((reply.status, reply.json), (200, {"word": "apple"}))
+        self.assertEqual(reply.headers["content-type"], "application/json")
+        self.assertEqual(reply.headers["cache-control"], "no-store")
+        self.assertEqual(reply.headers["x-content-type-options"], "nosniff")
+
+    def test_emptyAnswer(self) -> None:
+        """
+        An answer without a body has none, and no type of it.
+        """
+        reply = self.ask("DELETE", "/things/apple")
+        self.assertEqual((reply.status, reply.body), (204, b""))
+        self.assertNotIn("content-type", reply.headers)
+
+    def test_body(self) -> None:
+        """
+        The decoded body comes to the operation, and the operation's headers to the client.
+        """
+        reply = self.ask("PUT", "/things/apple", b'{"word": "red"}')
+        self.assertEqual((reply.status, reply.json, reply.headers["x-extra"]), (201, {"word": "red"}, "1"))
+
+    def test_head(self) -> None:
+        """
+        HEAD is answered as GET, without the body.
+        """
+        get, head = self.ask("GET", "/things/apple"), self.ask("HEAD", "/things/apple")
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertEqual(head.headers["content-length"], get.headers["content-length"])
+
+    def test_escapedPath(self) -> None:
+        """
+        A segment is decoded after the path is cut, so that an escaped slash is no border.
+        """
+        self.assertEqual(self.ask("GET", "/things/a%2Fb%20%C3%A4?query=x").json, {"word": "a/b ä"})
+
+    def test_noKey(self) -> None:
+        """
+        Without a good key nothing is told, not even which paths and methods there are.
+        """
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic sesame"}, {"X-Auth-Token": ""}):
+            for method, path in (("GET", "/things/a"), ("POST", "/things/a"), ("GET", "/nothing"), ("BREW", "/")):
+                reply = self.ask(method, path, headers=headers)
+                self.assertEqual((reply.status, self.reason(reply)), (401, "key_refused"))
+                self.assertEqual(reply.headers["www-authenticate"], 'Bearer realm="vncproxy"')
+
+    def test_keys(self) -> None:
+        """
+        Each key is good, in either header, beside a wrong one too.
+        """
+        for headers in (
+            {"authorization": "bearer sesame"},
+            {"Authorization": "Bearer   second "},
+            {"X-Auth-Token": "second"},
+            {"X-Auth-Token": "wrong", "Authorization": "Bearer sesame"},
+        ):
+            self.assertEqual(self.ask("GET", "/things/a", headers=headers).status, 200)
+
+    def test_noKeysAtAll(self) -> None:
+        """
+        An API without keys admits nobody.
+        """
+        dialect = Dialect("", self.table.operations(), KeyRing(()).admits, tell)
+        self.site = Site(APIResource([dialect], 10, self.clock), reactor=self.clock)
+        self.assertEqual(self.ask("GET", "/things/a", headers={"X-Auth-Token": ""}).status, 401)
+
+    def test_keysAreSecret(self) -> None:
+        """
+        Neither the key nor its digest stands in the ring's repr.
+        """
+        self.assertEqual(repr(KeyRing((keyDigest(b"sesame"),))), "KeyRing()")
+
+    def test_open(self) -> None:
+        """
+        An open operation needs no key, and its path says which methods it takes.
+        """
+        self.assertEqual(self.ask("GET", "/open", headers={}).status, 204)
+        reply = self.ask("POST", "/open", headers={})
+        self.assertEqual((reply.status, reply.headers["allow"]), (405, "GET, HEAD"))
+
+    def test_unknownPath(self) -> None:
+        """
+        With a key, a path where nothing answers is told so, whatever is odd about it.
+        """
+        for path in ("/", "/things", "/things/", "/things/a/b", "/things/%FF", "//things/a", "*/"):
+            reply = self.ask("GET", path)
+            self.assertEqual((reply.status, self.reason(reply)), (404, "path_unknown"), path)
+
+    def test_wrongMethod(self) -> None:
+        """
+        A method that the path does not take is told with those that it takes.
+        """
+        reply = self.ask("POST", "/things/a", b"{}")
+        self.assertEqual((reply.status, self.reason(reply)), (405, "method_not_allowed"))
+        self.assertEqual(reply.headers["allow"], "DELETE, GET, HEAD, PUT")
+        self.assertIn("DELETE, GET, HEAD, PUT", reply.json["error"]["message"])
+
+    def test_bodyLimit(self) -> None:
+        """
+        A body of exactly the limit is read, one byte more is refused.
+        """
+        space = b" " * (BODY_LIMIT - 2)
+        self.assertEqual(self.ask("PUT", "/things/a", b"{}" + space).status, 201)
+        reply = self.ask("PUT", "/things/a", b"{} " + space)
+        self.assertEqual((reply.status, self.reason(reply)), (413, "body_too_large"))
+
+    def test_contentType(self) -> None:
+        """
+        A body that says it is something else is refused, one that says nothing is taken for JSON.
+        """
+        for kind in ("application/json", "Application/JSON; charset=utf-8", None):
+            headers = KEY | ({} if kind is None else {"Content-Type": kind})
+            self.assertEqual(self.ask("PUT", "/things/a", b"{}", headers).status, 201)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+            reply = self.ask("PUT", "/things/a", b"{}", KEY | {"Content-Type": kind})
+            self.assertEqual((reply.status, self.reason(reply)), (415, "body_not_json"))
+
+    def test_badBody(self) -> None:
+        """
+        A fault in the body is told with its key.
+        """
+        reply = self.ask("PUT", "/things/a", b'{"word": 1}')
+        self.assertEqual((reply.status, self.reason(reply)), (400, "bad_request"))
+        self.assertEqual(reply.json["error"]["message"], "word: must be text, not a whole number.")
+
+    def test_refusal(self) -> None:
+        """
+        What an operation raises is told with its status and reason, without the words that are for the log.
+        """
+        reply = self.ask("GET", "/refuse")
+        self.assertEqual((reply.status, self.reason(reply)), (502, "console_unreachable"))
+        self.assertEqual(reply.json["error"]["message"], ConsoleUnreachable.told)
+
+    def test_fault(self) -> None:
+        """
+        A fault of ours is logged in full and told in general words.
+        """
+        reply = self.ask("GET", "/break")
+        self.assertEqual((reply.status, self.reason(reply)), (500, "error"))
+        self.assertNotIn(b"42", reply.body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_waiting(self) -> None:
+        """
+        An operation may take its time.
+        """
+        connection = Connection(self.site)
+        connection.request("GET", "/wait", headers=KEY)
+        self.clock.advance(9)
+        self.assertFalse(connection.answered)
+        self.table.pending[0].callback(None)
+        self.assertEqual(connection.reply().json, {"word": "done"})
+
+    def test_timeout(self) -> None:
+        """
+        An operation that takes too long is given up and told as unavailable.
+        """
+        connection = Connection(self.site)
+        connection.request("GET", "/wait", headers=KEY)
+        self.clock.advance(10)
+        reply = connection.reply()
+        self.assertEqual((reply.status, self.reason(reply)), (503, "unavailable"))
+        self.assertEqual(self.table.cancelled, 1)
+
+    def test_hangUp(self) -> None:
+        """
+        When the client goes away its operation is given up, quietly.
+        """
+        connection = Connection(self.site)
+        connection.request("GET", "/wait", headers=KEY)
+        connection.hangUp()
+        self.assertEqual(self.table.cancelled, 1)
+        self.assertFalse(connection.answered)
+
+    def test_otherDialect(self) -> None:
+        """
+        The dialect of the longest prefix answers, with its own key and its own errors.
+        """
+        reply = self.ask("GET", "/other/things", headers={})
+        self.assertEqual((reply.status, reply.json), (418, {"word": "path_unknown"}))
+
+
+class OperationTests(SynchronousTestCase):
+    def test_refusals(self) -> None:
+        """
+        An operation names every status that its gates and it itself may answer.
+        """
+        show, keep, *_, open_ = Table().operations()
+        self.assertEqual({error.httpStatus for error in show.refusals}, {401, 404, 500, 503})
+        self.assertEqual({error.httpStatus for error in keep.refusals}, {400, 401, 404, 413, 415, 500, 503})
+        self.assertEqual({error.httpStatus for error in open_.refusals}, {500, 503})

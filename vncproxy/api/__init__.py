@@ -1,0 +1,46 @@
+"""
+The HTTP API: what clouds, dashboards and the C{vncproxy} command speak to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from twisted.internet.interfaces import IReactorTime
+
+from vncproxy.api.http import APIResource, KeyRing
+from vncproxy.api.v1 import V1, v1Dialect
+from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
+from vncproxy.model import Console, ConsoleType
+
+
+def makeAPIResource(
+    *,
+    store: IStore,
+    authority: ITokenAuthority,
+    directory: IDirectory,
+    sessions: ISessions,
+    fixed: Sequence[Console],
+    keyDigests: Iterable[bytes],
+    baseURL: Callable[[ConsoleType], str | None],
+    problems: Callable[[], Sequence[str]],
+    clock: IReactorTime,
+    timeout: float = 10.0,
+) -> APIResource:
+    """
+    The API, ready for L{makeAPISite<vncproxy.api.http.makeAPISite>}. What the collaborators are is said at
+    L{V1<vncproxy.api.v1.V1>}.
+
+    @param keyDigests: L{keyDigest<vncproxy.api.http.keyDigest>} of each API key that is good.
+    @param timeout: seconds that one request may take; more than the token authority waits itself.
+    """
+    v1 = V1(
+        store=store,
+        authority=authority,
+        directory=directory,
+        sessions=sessions,
+        fixed=fixed,
+        baseURL=baseURL,
+        problems=problems,
+    )
+    return APIResource([v1Dialect(v1, KeyRing(tuple(keyDigests)))], timeout, clock)

@@ -1,0 +1,76 @@
+"""
+The site around the API: bodies are bounded while they arrive, and the access log holds no secrets.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, Final, cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IAccessLogFormatter
+from twisted.web.server import Request, Site
+from zope.interface import provider
+
+from vncproxy.api.http import BODY_LIMIT, APIResource
+
+#: A client that goes on sending beyond this many bytes of body is cut off instead of answered.
+_PATIENCE: Final = 16 * BODY_LIMIT
+
+
+class BoundedRequest(Request):
+    """
+    A request that keeps of its body no more than shows that it is too long.
+    """
+
+    _received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """
+        The headers are through. Memory is enough for what we keep, no file is needed.
+        """
+        self._kept = self.content = BytesIO()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """
+        Keep the chunk, or drop it; a sender who knows no end is cut off.
+        """
+        self._kept.write(data[: max(0, BODY_LIMIT + 1 - self._received)])
+        self._received += len(data)
+        if self._received > _PATIENCE:
+            self.channel.loseConnection()
+
+
+@provider(IAccessLogFormatter)
+def logFormatter(timestamp: str, request: Request) -> str:
+    """
+    A line for the access log in the usual combined form, but without what may hold a token: no query, no page that led
+    here.
+    """
+    address = getattr(request.getClientAddress(), "host", "unix")
+    # An escaped question mark hides a query from the parser, not from who reads the log.
+    path = request.uri.partition(b"?")[0].lower().partition(b"%3f")[0]
+    path = request.uri[: len(path)]
+    return (
+        f'{address} - - {timestamp} "{_printable(request.method)} {_printable(path)} '
+        f'{_printable(request.clientproto)}" {request.code} {request.sentLength or "-"} "-" '
+        f'"{_printable(request.getHeader(b"user-agent") or b"-")}"'
+    )
+
+
+def _printable(text: bytes) -> str:
+    # As `repr` does it: a client cannot write control characters into the log, nor end a quotation.
+    return repr(text.decode("latin-1"))[1:-1].replace('"', '\\"')
+
+
+def makeAPISite(resource: APIResource, reactor: IReactorTime) -> Site:
+    """
+    A site that serves nothing but the API: bodies are bounded, the access log holds no secrets.
+    """
+    return Site(
+        resource,
+        requestFactory=cast(Any, BoundedRequest),
+        parsePOSTFormSubmission=False,
+        logFormatter=logFormatter,
+        reactor=reactor,
+    )

@@ -1,0 +1,403 @@
+"""
+API v1: consoles, the URLs that open them, the sessions that are up.
+
+A console of the configuration file is listed and opened like any other, and can be changed in that file only.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import attrs
+import msgspec
+
+from vncproxy.api import messages as shapes
+from vncproxy.api.http import Answer, Call, Dialect, KeyRefused, KeyRing, MethodRefused, Operation
+from vncproxy.api.openapi import Description, describe
+from vncproxy.errors import BackendError, ConsoleUnknown, RequestError, ServiceUnavailable, VNCProxyError
+from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
+from vncproxy.model import Console, ConsoleType, EndReason
+from vncproxy.targets import parseTarget
+
+#: Nobody's token has this hash: looking it up shows whether the store answers.
+_NO_TOKEN: Final = "0" * 64
+
+
+class ConsoleFixed(RequestError):
+    """
+    The console is defined in the configuration file.
+    """
+
+    reason = "console_fixed"
+    httpStatus = 409
+    told = "This console is defined in the configuration file: change it there."
+
+
+class SessionUnknown(RequestError):
+    """
+    No session of this id is up.
+    """
+
+    reason = "session_unknown"
+    httpStatus = 404
+    told = "No such session is up. It may have ended just now."
+
+
+class TypeNotServed(RequestError):
+    """
+    Access of this type is asked for, but the proxy has no frontend for it.
+    """
+
+    reason = "type_not_served"
+    httpStatus = 409
+    told = "This proxy has no frontend for viewers of that type: see its configuration."
+
+
+@attrs.frozen
+class V1:
+    """
+    The operations.
+
+    @ivar store: the consoles that this API defines.
+    @ivar authority: mints and revokes tokens.
+    @ivar directory: knows every console that can be opened.
+    @ivar sessions: the sessions that are up.
+    @ivar fixed: the consoles of the configuration file.
+    @ivar baseURL: where viewers of a type connect to, C{None} where the proxy has no frontend for them. It is asked
+        anew each time: a port may be known only once it is open.
+    @ivar problems: what else than the store stands in the way of viewers, in words.
+    """
+
+    store: IStore
+    authority: ITokenAuthority
+    directory: IDirectory
+    sessions: ISessions
+    fixed: Sequence[Console]
+    baseURL: Callable[[ConsoleType], str | None]
+    problems: Callable[[], Sequence[str]]
+
+    async def putConsole(self, call: Call[shapes.ConsoleDefinition]) -> Answer:
+        """
+        Define a console, in place of what its id named before.
+        """
+        console = _consoleOf(call.parameters["console"], call.body)
+        self._refuseFixed(console.id)
+        isNew = await self.store.putConsole(console)
+        return Answer(201 if isNew else 200, shapes.ConsoleView.of(console, "api"))
+
+    async def getConsole(self, call: Call[None]) -> Answer:
+        """
+        Show one console.
+        """
+        consoleID = call.parameters["console"]
+        if (fixed := self._fixed(consoleID)) is not None:
+            return Answer(200, shapes.ConsoleView.of(fixed, "config"))
+        kept = await self.store.console(consoleID)
+        if kept is None:
+            raise ConsoleUnknown()
+        return Answer(200, shapes.ConsoleView.of(kept, "api"))
+
+    async def listConsoles(self, call: Call[None]) -> Answer:
+        """
+        Show all consoles. One of the configuration file hides a stored one of the same id.
+        """
+        views = {console.id: shapes.ConsoleView.of(console, "api") for console in await self.store.consoles()}
+        views |= {console.id: shapes.ConsoleView.of(console, "config") for console in self.fixed}
+        return Answer(200, shapes.ConsoleList(consoles=tuple(views[consoleID] for consoleID in sorted(views))))
+
+    async def deleteConsole(self, call: Call[None]) -> Answer:
+        """
+        Forget a console and its tokens.
+        """
+        consoleID = call.parameters["console"]
+        self._refuseFixed(consoleID)
+        if not await self.store.deleteConsole(consoleID):
+            raise ConsoleUnknown()
+        return Answer(204)
+
+    async def grantAccess(self, call: Call[shapes.AccessWish]) -> Answer:
+        """
+        Mint a token and the URL around it.
+        """
+        wish = call.body
+        address = None if wish.client_address is None else _addressOf(wish.client_address)
+        base = self.baseURL(wish.type)
+        if base is None:
+            raise TypeNotServed()
+        console = await self.directory.resolve(call.parameters["console"])
+        issued = await self.authority.authorizeConsole(
+            console.id, wish.type, ttl=wish.ttl, uses=wish.uses, viewOnly=wish.view_only, clientAddress=address
+        )
+        # The page wants to know, to hide what would do nothing. A Java viewer would take the word for its own.
+        extra = {"view_only": "true"} if wish.view_only and wish.type is ConsoleType.NOVNC else {}
+        return Answer(
+            201,
+            shapes.Access(
+                type=wish.type,
+                url=accessURL(base, token=issued.token, **extra),
+                token=issued.token,
+                expires=shapes.moment(issued.expires),
+            ),
+        )
+
+    async def revokeTokens(self, call: Call[None]) -> Answer:
+        """
+        Revoke every token of a console.
+        """
+        if re.fullmatch(shapes.CONSOLE_ID_PATTERN, call.parameters["console"]) is None:
+            raise ConsoleUnknown()
+        deleted = await self.authority.deleteTokensForInstance(call.parameters["console"])
+        return Answer(200, shapes.Revoked(deleted=deleted))
+
+    async def listSessions(self, call: Call[None]) -> Answer:
+        """
+        Show the sessions that are up.
+        """
+        return Answer(200, shapes.SessionList(sessions=tuple(map(shapes.SessionView.of, self.sessions.list()))))
+
+    async def getSession(self, call: Call[None]) -> Answer:
+        """
+        Show one session.
+        """
+        for session in self.sessions.list():
+            if session.id == call.parameters["session"]:
+                return Answer(200, shapes.SessionView.of(session))
+        raise SessionUnknown()
+
+    async def endSession(self, call: Call[None]) -> Answer:
+        """
+        End one session.
+        """
+        if not self.sessions.end(call.parameters["session"], EndReason.OPERATOR):
+            raise SessionUnknown()
+        return Answer(204)
+
+    async def health(self, call: Call[None]) -> Answer:
+        """
+        Say that the process is up.
+        """
+        return Answer(200, shapes.Health())
+
+    async def readiness(self, call: Call[None]) -> Answer:
+        """
+        Say whether viewers can be served.
+        """
+        problems = list(self.problems())
+        try:
+            await self.store.token(_NO_TOKEN)
+        except ServiceUnavailable:
+            problems.append("The store does not answer.")
+        view = shapes.Readiness(ready=not problems, problems=tuple(problems))
+        return Answer(503 if problems else 200, view)
+
+    async def openAPI(self, call: Call[None]) -> Answer:
+        """
+        Describe this API.
+        """
+        return Answer(200, msgspec.json.encode(describe(operations(self), API)))
+
+    def _fixed(self, consoleID: str) -> Console | None:
+        return next((console for console in self.fixed if console.id == consoleID), None)
+
+    def _refuseFixed(self, consoleID: str) -> None:
+        if self._fixed(consoleID) is not None:
+            raise ConsoleFixed()
+
+
+def accessURL(base: str, **query: str) -> str:
+    """
+    The URL that a viewer opens: C{base} with C{query} behind what query it has already.
+    """
+    parts = urlsplit(base)
+    return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, urlencode(query)]))))
+
+
+def tell(error: VNCProxyError) -> Answer:
+    """
+    An error as API v1 tells it: C{{"error": {"code", "reason", "message"}}}.
+    """
+    headers = {}
+    if isinstance(error, MethodRefused):
+        headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, KeyRefused):
+        headers["WWW-Authenticate"] = 'Bearer realm="vncproxy"'
+    # Of a fault of the request the text is for the client; of all else it is for the log only.
+    words = (isinstance(error, RequestError) and str(error)) or error.told
+    status = statusOf(type(error))
+    detail = shapes.ErrorDetail(code=status, reason=error.reason, message=words)
+    return Answer(status, shapes.ErrorReply(error=detail), headers)
+
+
+def statusOf(error: type[VNCProxyError]) -> int:
+    """
+    The HTTP status with which API v1 tells an error.
+    """
+    # Towards an API client an unknown console is an unknown path, not a bad gateway.
+    return 404 if error is ConsoleUnknown else error.httpStatus
+
+
+def v1Dialect(v1: V1, keys: KeyRing) -> Dialect:
+    """
+    API v1 for an L{APIResource<vncproxy.api.http.APIResource>}. It answers whatever is no other dialect's.
+    """
+    return Dialect(prefix="", operations=operations(v1), admits=keys.admits, tell=tell)
+
+
+def _consoleOf(consoleID: str, wanted: shapes.ConsoleDefinition) -> Console:
+    if re.fullmatch(shapes.CONSOLE_ID_PATTERN, consoleID) is None:
+        raise RequestError(
+            "The console's id may have up to 128 letters, digits, and any of . _ : ~ - and begins with a letter, a "
+            "digit or _."
+        )
+    if any(unicodedata.category(character) == "Cc" for character in wanted.name or ""):
+        raise RequestError("name: must not hold control characters.")
+    return Console(consoleID, wanted.name or consoleID, parseTarget(wanted.url, wanted.password))
+
+
+def _addressOf(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise RequestError(
+            "client_address: must be an IPv4 or IPv6 address, such as 203.0.113.9 or 2001:db8::9."
+        ) from None
+
+
+API: Final = Description(
+    title="vncproxy",
+    version="1",
+    text="Define consoles, make the URLs that open them, watch and end the sessions that are up.",
+    errorShape=shapes.ErrorReply,
+    statusOf=statusOf,
+    parameters={
+        "console": {
+            "description": "The console's id, usually the uuid of its virtual machine.",
+            "schema": {"type": "string", "pattern": shapes.CONSOLE_ID_PATTERN},
+        },
+        "session": {
+            "description": "The session's id.",
+            "schema": {"type": "string", "minLength": 1},
+        },
+    },
+)
+
+
+def operations(v1: V1) -> tuple[Operation, ...]:
+    """
+    The table of API v1.
+    """
+    return (*_consoleOperations(v1), *_accessOperations(v1), *_sessionOperations(v1), *_openOperations(v1))
+
+
+def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
+    one, view = "/v1/consoles/{console}", shapes.ConsoleView
+    return (
+        Operation(
+            "GET",
+            "/v1/consoles",
+            v1.listConsoles,
+            "List all consoles",
+            {200: ("All consoles, ordered by id.", shapes.ConsoleList)},
+        ),
+        Operation(
+            "PUT",
+            one,
+            v1.putConsole,
+            "Define a console",
+            {200: ("It replaces what the id named before.", view), 201: ("It is new.", view)},
+            errors=(RequestError, ConsoleFixed),
+            body=shapes.ConsoleDefinition,
+            details="Sessions that are up stay as they are; the next viewer is connected to the new target.",
+        ),
+        Operation("GET", one, v1.getConsole, "Show a console", {200: ("The console.", view)}, errors=(ConsoleUnknown,)),
+        Operation(
+            "DELETE",
+            one,
+            v1.deleteConsole,
+            "Forget a console and its tokens",
+            {204: ("It is forgotten.", None)},
+            errors=(ConsoleUnknown, ConsoleFixed),
+            details="Sessions that are up go on: end them with DELETE /v1/sessions/{session}.",
+        ),
+    )
+
+
+def _accessOperations(v1: V1) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            "POST",
+            "/v1/consoles/{console}/access",
+            v1.grantAccess,
+            "Make a URL that opens a console",
+            {201: ("The URL, and the token in it.", shapes.Access)},
+            errors=(RequestError, ConsoleUnknown, BackendError, TypeNotServed),
+            body=shapes.AccessWish,
+        ),
+        Operation(
+            "DELETE",
+            "/v1/consoles/{console}/tokens",
+            v1.revokeTokens,
+            "Revoke every token of a console",
+            {200: ("How many there were.", shapes.Revoked)},
+            errors=(ConsoleUnknown,),
+            details="A console that is not known any more is no error: its tokens, if any are left, are revoked. "
+            "Sessions that are up go on.",
+        ),
+    )
+
+
+def _sessionOperations(v1: V1) -> tuple[Operation, ...]:
+    one, view = "/v1/sessions/{session}", shapes.SessionView
+    return (
+        Operation(
+            "GET",
+            "/v1/sessions",
+            v1.listSessions,
+            "List the sessions that are up",
+            {200: ("All sessions, oldest first.", shapes.SessionList)},
+        ),
+        Operation("GET", one, v1.getSession, "Show a session", {200: ("The session.", view)}, errors=(SessionUnknown,)),
+        Operation(
+            "DELETE",
+            one,
+            v1.endSession,
+            "End a session",
+            {204: ("It is ended, and its viewer is told.", None)},
+            errors=(SessionUnknown,),
+        ),
+    )
+
+
+def _openOperations(v1: V1) -> tuple[Operation, ...]:
+    ready = shapes.Readiness
+    return (
+        Operation(
+            "GET",
+            "/healthz",
+            v1.health,
+            "Whether the process is up",
+            {200: ("It is.", shapes.Health)},
+            open=True,
+        ),
+        Operation(
+            "GET",
+            "/readyz",
+            v1.readiness,
+            "Whether viewers can be served",
+            {200: ("They can.", ready), 503: ("They cannot, and why.", ready)},
+            open=True,
+        ),
+        Operation(
+            "GET",
+            "/v1/openapi.json",
+            v1.openAPI,
+            "This document",
+            {200: ("An OpenAPI 3.1 document.", None)},
+            open=True,
+        ),
+    )
