@@ -5,6 +5,7 @@ The seams: what plugs into what. Each says every outcome and every error.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from zope.interface import Attribute, Interface
 
@@ -42,6 +43,68 @@ class IStream(Interface):
         """
 
 
+class Sink(Protocol):
+    """
+    Who takes the bytes of a stream after its handshake.
+    """
+
+    def received(self, data: bytes) -> None:
+        """
+        Some bytes came.
+        """
+
+    def readEnded(self) -> None:
+        """
+        The peer sends no more, but may still listen. Only streams that can half-close tell this.
+        """
+
+    def lost(self, clean: bool) -> None:
+        """
+        The connection is gone; C{clean} if the peer closed it in good order.
+        """
+
+
+class IByteStream(IStream):
+    """
+    A stream that can be handed over to a relay when its handshake is through.
+    """
+
+    halfCloseable: bool = Attribute(
+        "Whether one direction can be closed alone: TCP and UNIX sockets, not TLS or WebSocket."
+    )
+    transport: Any = Attribute("The Twisted transport: write, streaming producers both ways, loseConnection.")
+
+    def expectWithin(seconds: float | None) -> None:
+        """
+        Every read from now on fails when C{seconds} are over, counted from this moment. L{None} lifts the deadline.
+        """
+
+    def handOver(sink: Sink) -> None:
+        """
+        The handshake is over: C{sink} takes what is in the buffer, everything that comes, and the end, even if that has
+        come already.
+        """
+
+    def endWriting() -> None:
+        """
+        Close our half once everything is sent. Only where C{halfCloseable}.
+        """
+
+    def close(code: int = 1000, reason: str = "") -> None:
+        """
+        Send what is under way, tell the peer why where its transport has a way for that, and hang up. A peer that does
+        not take its last bytes in time is cut off.
+
+        @param code: WebSocket close code.
+        @param reason: a stable reason word.
+        """
+
+    def abort() -> None:
+        """
+        Hang up at once; what is under way is lost.
+        """
+
+
 class IFilter(Interface):
     """
     A rule on what a viewer sends to its console.
@@ -61,6 +124,13 @@ class IStore(Interface):
 
     Every method may fail with L{TokensUnreachable<vncproxy.errors.TokensUnreachable>} when the store does not answer.
     """
+
+    async def open() -> None:
+        """
+        Make ready before anything else is asked, so that what cannot serve shows when the service starts.
+
+        @raise ConfigError: it can never serve as it is configured; the text says why and what to do.
+        """
 
     async def putConsole(console: Console) -> bool:
         """
@@ -198,13 +268,13 @@ class ISessions(Interface):
 
 class IViewer(Interface):
     """
-    One viewer at a frontend, as the broker sees it. Calls come in the order C{admit}, C{reached}, C{end}; C{refuse} may
-    come instead of any of them, and then nothing comes after it.
+    One viewer at a frontend, as the broker sees it. C{admit} comes first, then C{reached}; C{refuse} may come instead
+    of either or after it, and nothing comes after that.
     """
 
     facts: ViewerFacts = Attribute("What is known of it.")
 
-    async def admit(grant: Grant) -> IStream:
+    async def admit(grant: Grant) -> IByteStream:
         """
         The token is good. Returns the byte stream once the viewer's own opening is through.
 
@@ -218,7 +288,7 @@ class IViewer(Interface):
 
     def refuse(error: VNCProxyError) -> None:
         """
-        Tell the viewer why not, in the way that it understands, and hang up.
+        Tell the viewer why not, in the way that it understands, and hang up. Does nothing for a viewer that is gone.
         """
 
 
@@ -227,7 +297,7 @@ class IBackend(Interface):
     How a console is dialled and logged in to.
     """
 
-    async def connect(target: Target) -> IStream:
+    async def connect(target: Target) -> IByteStream:
         """
         A stream to the console, logged in: the next bytes of the server are its answer to ClientInit (RFC 6143 section
         7.3.1).

@@ -4,13 +4,13 @@ The values that everything else speaks about: frozen, compared by content, and s
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import attrs
 
 
-class ConsoleType(str, Enum):
+class ConsoleType(StrEnum):
     """
     The kinds of access, in nova's words.
     """
@@ -19,7 +19,7 @@ class ConsoleType(str, Enum):
     XVPVNC = "xvpvnc"
 
 
-class EndReason(str, Enum):
+class EndReason(StrEnum):
     """
     Why a session that was up came to its end: the words beside those of L{vncproxy.errors}.
     """
@@ -55,7 +55,7 @@ _CLOSE_CODES: Final = {
 }
 
 
-class TargetKind(str, Enum):
+class TargetKind(StrEnum):
     """
     How a console is reached; the scheme of its target URL.
     """

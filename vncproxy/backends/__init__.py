@@ -1,0 +1,3 @@
+"""
+How a target is dialled and logged in to.
+"""

@@ -1,0 +1,205 @@
+"""
+The one use case: redeem → resolve → dial → login → greet → relay → report.
+
+A frontend brings a viewer (L{IViewer<vncproxy.interfaces.IViewer>}) and calls L{Broker.serve}; everything that happens
+between a token shown and the last byte relayed is written there, from top to bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from vncproxy.errors import ConsoleBroken, ConsoleSilent, Draining, StreamEnded, VNCProxyError, WaitTimeout
+from vncproxy.interfaces import IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
+from vncproxy.model import Console, EndReason, Grant, ViewerFacts
+from vncproxy.relay import Relay
+from vncproxy.rfb import handshake
+from vncproxy.rfb.viewonly import ViewOnly
+from vncproxy.sessions import Sessions
+
+_log = Logger()
+
+_T = TypeVar("_T")
+
+
+class Broker:
+    """
+    Brings viewers and consoles together.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        authority: ITokenAuthority,
+        directory: IDirectory,
+        backend: IBackend,
+        sessions: Sessions,
+        makeID: Callable[[], str],
+        handshakeSeconds: float,
+        halfClosedSeconds: float,
+    ) -> None:
+        """
+        @param makeID: a new session id at each call.
+        @param handshakeSeconds: how long a viewer, and a console, may take for its RFB handshake.
+        @param halfClosedSeconds: see L{Relay}.
+        """
+        self._clock = clock
+        self._authority = authority
+        self._directory = directory
+        self._backend = backend
+        self._sessions = sessions
+        self._makeID = makeID
+        self._handshakeSeconds = handshakeSeconds
+        self._halfClosedSeconds = halfClosedSeconds
+        self._serving: set[Deferred[None]] = set()
+        self._reporting: set[Deferred[None]] = set()
+
+    def serve(self, viewer: IViewer) -> Deferred[None]:
+        """
+        Serve one viewer until its session ends. What this returns never fails; cancel it when the viewer is gone.
+        """
+        return _keep(self._serving, Deferred.fromCoroutine(self._serve(viewer)))
+
+    async def stop(self) -> None:
+        """
+        End every session and every opening, and wait until the token authority knows of it.
+        """
+        self._sessions.drain()
+        for serving in tuple(self._serving):
+            serving.cancel()
+        await DeferredList(self._serving)
+        await DeferredList(self._reporting)
+
+    async def _serve(self, viewer: IViewer) -> None:
+        """
+        From the token to the end, or to a refusal in words.
+        """
+        try:
+            with self._sessions.place():
+                grant = await self._redeem(viewer.facts)
+                end: EndReason | None = None
+                try:
+                    end = await self._carry(viewer, grant)
+                finally:
+                    self._report(grant, resumable=end is None or end.resumable)
+        except CancelledError:
+            # Either the viewer is gone, and does not hear this, or the proxy is going.
+            viewer.refuse(Draining("the viewer was being let in"))
+        except VNCProxyError as error:
+            _log.info(
+                "refused {frontend} viewer at {client}: {reason}: {cause}",
+                frontend=viewer.facts.frontend,
+                client=viewer.facts.address,
+                reason=error.reason,
+                cause=str(error),
+            )
+            viewer.refuse(error)
+        except Exception:
+            _log.failure("serving a {frontend} viewer failed", frontend=viewer.facts.frontend)
+            viewer.refuse(VNCProxyError())
+
+    async def _redeem(self, facts: ViewerFacts) -> Grant:
+        """
+        Spend the token. That does not depend on the viewer: if it leaves meanwhile, its right to come back is settled
+        all the same.
+        """
+        answer: Deferred[Grant] = Deferred()
+
+        def answered(result: Grant | Failure) -> None:
+            if not answer.called:
+                answer.callback(result)
+            elif isinstance(result, Grant):
+                self._report(result, resumable=True)
+
+        _keep(self._reporting, Deferred.fromCoroutine(self._authority.redeemToken(facts)).addBoth(answered))
+        return await answer
+
+    def _report(self, grant: Grant, resumable: bool) -> None:
+        """
+        Tell the token authority that the session of C{grant} is over.
+        """
+        _keep(self._reporting, Deferred.fromCoroutine(self._authority.endSession(grant, resumable)))
+
+    async def _carry(self, viewer: IViewer, grant: Grant) -> EndReason:
+        """
+        Reach the console, greet the viewer, relay, and say why it ended.
+        """
+        stream = await viewer.admit(grant)
+        console = await self._directory.resolve(grant.consoleID)
+        server = await self._backend.connect(console.target)
+        try:
+            viewer.reached()
+            await self._open(stream, server, grant, console)
+        except BaseException:
+            server.abort()
+            raise
+        rule = ViewOnly() if grant.viewOnly else None
+        relay = Relay(self._clock, stream, server, self._halfClosedSeconds, rule)
+        return await self._relay(relay, viewer.facts, grant, console)
+
+    async def _open(self, viewer: IByteStream, server: IByteStream, grant: Grant, console: Console) -> None:
+        """
+        Greet the viewer with security None, and show it the server's desktop under the console's name.
+        """
+        viewer.expectWithin(self._handshakeSeconds)
+        await handshake.greet(viewer)
+        # One who may only look shall not throw the others out.
+        shared = await handshake.readClientInit(viewer) or grant.viewOnly
+        server.expectWithin(self._handshakeSeconds)
+        try:
+            desktop = await handshake.openDesktop(server, shared)
+        except StreamEnded as error:
+            raise ConsoleBroken("it hung up instead of showing its desktop") from error
+        except WaitTimeout as error:
+            raise ConsoleSilent("it let us in and then did not show its desktop") from error
+        viewer.write(attrs.evolve(desktop, name=console.name.encode("utf-8")).encode())
+
+    async def _relay(self, relay: Relay, facts: ViewerFacts, grant: Grant, console: Console) -> EndReason:
+        """
+        List and log the session while it is up.
+        """
+        sessionID = self._makeID()
+        started = self._clock.seconds()
+        about = {
+            "session": sessionID,
+            "console": console.id,
+            "frontend": facts.frontend,
+            "client": facts.address,
+            "token": grant.tokenID,
+        }
+        line = "session {session} of console {console} for {client} ({frontend}, token {token})"
+        with self._sessions.up(sessionID, relay, grant, console, facts, started):
+            _log.info(line + " opened", **about)
+            relay.start()
+            reason = await relay.ended
+        _log.info(
+            line + " ended: {reason} after {seconds:.1f} s, {bytesIn} bytes in, {bytesOut} bytes out",
+            reason=reason.value,
+            seconds=self._clock.seconds() - started,
+            bytesIn=relay.bytesIn,
+            bytesOut=relay.bytesOut,
+            **about,
+        )
+        return reason
+
+
+def _keep(owner: set[Deferred[_T]], deferred: Deferred[_T]) -> Deferred[_T]:
+    """
+    Hold on to a Deferred until it has fired, and log what it fails with.
+    """
+    owner.add(deferred)
+
+    def finished(result: object) -> None:
+        owner.discard(deferred)
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            _log.failure("left unfinished", result)
+
+    deferred.addBoth(finished)
+    return deferred

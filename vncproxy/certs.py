@@ -1,0 +1,209 @@
+"""
+Certificates: a TLS context that follows its files, and a self-signed one where there are none yet.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from vncproxy.errors import ConfigError
+
+_log = Logger()
+
+_VERSIONS: Final = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+
+DEFAULT_CIPHERS: Final = ":".join(
+    (
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    )
+)
+"""
+For TLS 1.2: forward secrecy and authenticated encryption, nothing else. TLS 1.3 has only such ciphers.
+"""
+
+LOOK_SECONDS: Final = 1.0
+"""
+How often, at most, the files are looked at.
+"""
+
+SELF_SIGNED_DAYS: Final = 365
+
+
+def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | None) -> SSL.Context:
+    """
+    A server's TLS context.
+
+    @param certificate: path of a PEM file, the server's certificate first and its chain behind it.
+    @param key: path of its PEM key.
+    @param minimumVersion: C{"1.2"} or C{"1.3"}.
+    @param ciphers: of TLS 1.2, in OpenSSL's words; L{None} is L{DEFAULT_CIPHERS}.
+
+    @raise ConfigError: a file cannot be used, or the ciphers mean nothing.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(_VERSIONS[minimumVersion])
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # Both ways to resume a session: tickets, and this cache for clients without.
+    context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
+    context.set_session_id(b"vncproxy")
+    try:
+        context.set_cipher_list((ciphers or DEFAULT_CIPHERS).encode("ascii"))
+    except (SSL.Error, UnicodeEncodeError) as error:
+        raise ConfigError(f"[tls] ciphers names no cipher that OpenSSL knows: {ciphers!r}") from error
+    try:
+        context.use_certificate_chain_file(certificate)
+    except (SSL.Error, OSError) as error:
+        raise ConfigError(f"[tls] certificate: {certificate} holds no usable PEM certificate") from error
+    try:
+        context.use_privatekey_file(key)
+        context.check_privatekey()
+    except (SSL.Error, OSError) as error:
+        raise ConfigError(f"[tls] key: {key} does not hold the unencrypted PEM key of {certificate}") from error
+    return context
+
+
+def _stamp(paths: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """
+    What changes when a file does; empty while one of them is missing.
+    """
+    try:
+        return tuple((found.st_mtime_ns, found.st_size, found.st_ino) for found in map(os.stat, paths))
+    except OSError:
+        return ()
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class FollowedCertificate:
+    """
+    Gives each new connection the certificate that the files hold now; those that are up keep theirs.
+
+    Files that cannot be used, such as a certificate that was replaced before its key, are passed over until they can.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, certificate: str, key: str, minimumVersion: str, ciphers: str | None
+    ) -> None:
+        """
+        See L{makeContext}.
+
+        @raise ConfigError: the files cannot be used to begin with.
+        """
+        self._clock = clock
+        self._paths = (certificate, key)
+        self._rules = (minimumVersion, ciphers)
+        self._looked = clock.seconds()
+        self._stamp = _stamp(self._paths)
+        self._context = makeContext(*self._paths, *self._rules)
+
+    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        See L{IOpenSSLServerConnectionCreator}.
+        """
+        self._look()
+        return SSL.Connection(self._context, None)
+
+    def _look(self) -> None:
+        now = self._clock.seconds()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        stamp = _stamp(self._paths)
+        if stamp in ((), self._stamp):
+            return
+        self._stamp = stamp
+        try:
+            self._context = makeContext(*self._paths, *self._rules)
+        except ConfigError as error:
+            _log.error("the changed certificate is not used yet: {error}", error=str(error))
+        else:
+            _log.info("the certificate in {path} is in use", path=self._paths[0])
+
+
+def _names(extra: Sequence[str]) -> list[x509.GeneralName]:
+    """
+    What a self-signed certificate is for: this machine, and what the configuration calls it.
+    """
+    names: list[x509.GeneralName] = []
+    for name in dict.fromkeys(("localhost", socket.gethostname(), "127.0.0.1", "::1", *extra)):
+        try:
+            names.append(x509.IPAddress(ip_address(name)))
+        except ValueError:
+            names.append(x509.DNSName(name))
+    return names
+
+
+def _usable(certificate: Path, names: Sequence[x509.GeneralName], now: datetime) -> bool:
+    """
+    Whether an earlier run's certificate will do.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return False
+    return now + timedelta(days=1) < found.not_valid_after_utc and set(names) <= set(held)
+
+
+def selfSigned(directory: Path, extraNames: Sequence[str], now: datetime | None = None) -> tuple[str, str]:
+    """
+    The paths of a certificate and its key in C{directory}, made there unless an earlier run's will do. Browsers will
+    warn of it, once.
+
+    @param extraNames: host names and addresses beside those of this machine.
+    """
+    now = now or datetime.now(UTC)
+    certificate, keyFile = directory / "self-signed.pem", directory / "self-signed.key"
+    names = _names(extraNames)
+    if keyFile.is_file() and _usable(certificate, names, now):
+        return str(certificate), str(keyFile)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vncproxy self-signed")])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=SELF_SIGNED_DAYS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    writePrivate(keyFile, pem)
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    return str(certificate), str(keyFile)
+
+
+def writePrivate(path: Path, data: bytes) -> None:
+    """
+    Write a file that only its owner may read, whole or not at all.
+    """
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(data)
+    new.replace(path)

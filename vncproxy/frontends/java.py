@@ -1,0 +1,147 @@
+"""
+The C{java} frontend: raw TCP behind an HTTP request line, in two dialects::
+
+    nova's viewer                                TightVNC's, with a proxy configured
+    CONNECT /console?token=T HTTP/1.0            CONNECT T:6080 HTTP/1.0
+    HTTP/1.1 200 OK                              HTTP/1.0 200 OK
+                        then RFB, byte for byte
+
+Each client rejects the other's status line. Any method will do, as with nova-xvpvncproxy; the words of a refusal stand
+in the status line, which both clients show to their user.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from vncproxy.broker import Broker
+from vncproxy.errors import RequestError, StreamEnded, TokenMissing, VNCProxyError
+from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse, parseRequestHead
+from vncproxy.interfaces import IViewer
+from vncproxy.model import ConsoleType, Grant, ViewerFacts
+from vncproxy.stream import ByteStream
+
+_log = Logger()
+
+_PHRASES: Final = {400: "Invalid Request", 401: "Not Authorized", 408: "Request Timeout", 502: "Bad Gateway"}
+
+_BROWSER: Final = "This port is for Java and raw TCP viewers. Open the console's link for browsers instead."
+
+
+@implementer(IViewer)
+class JavaViewer:
+    """
+    One viewer, once its request is read.
+    """
+
+    def __init__(self, facts: ViewerFacts, stream: ByteStream, version: str) -> None:
+        """
+        @param version: of the status line that this client understands.
+        """
+        self.facts = facts
+        self._stream = stream
+        self._version = version
+        self._reached = False
+
+    async def admit(self, grant: Grant) -> ByteStream:
+        """
+        See L{IViewer.admit}.
+        """
+        return self._stream
+
+    def reached(self) -> None:
+        """
+        See L{IViewer.reached}.
+        """
+        self._reached = True
+        self._stream.write(f"{self._version} 200 OK".encode("ascii") + HEAD_END)
+
+    def refuse(self, error: VNCProxyError) -> None:
+        """
+        See L{IViewer.refuse}. Once RFB has begun there is no way to tell the reason any more.
+        """
+        if not self._reached:
+            self._stream.write(_refusal(error, self._version))
+        self._stream.close()
+
+
+def _refusal(error: VNCProxyError, version: str) -> bytes:
+    """
+    The response that tells an error.
+    """
+    phrase = _PHRASES.get(error.httpStatus, "Service Unavailable")
+    words = str(error) if isinstance(error, RequestError) else error.told
+    return encodeResponse(error.httpStatus, f"{phrase}: {words}", words + "\n", version)
+
+
+class JavaFactory(ServerFactory):
+    """
+    Serves the C{java} endpoint.
+    """
+
+    noisy = False
+
+    def __init__(self, clock: IReactorTime, broker: Broker, handshakeSeconds: float, halfCloseable: bool) -> None:
+        """
+        @param handshakeSeconds: how long a client may take for its request.
+        @param halfCloseable: whether its connections can be closed in one direction; not under TLS.
+        """
+        self._clock = clock
+        self._broker = broker
+        self._handshakeSeconds = handshakeSeconds
+        self._halfCloseable = halfCloseable
+
+    def buildProtocol(self, addr: IAddress | None) -> ByteStream:
+        """
+        One connection.
+        """
+        work: list[Deferred[None]] = []
+
+        def connected() -> None:
+            work.append(Deferred.fromCoroutine(self._serve(stream, getattr(addr, "host", "unix"))))
+            work[0].addErrback(lambda failure: failure.trap(CancelledError) and None)
+            work[0].addErrback(lambda failure: _log.failure("a java connection failed", failure))
+
+        def lost() -> None:
+            work[0].cancel()
+
+        stream = ByteStream(self._clock, self._halfCloseable, connected, lost)
+        return stream
+
+    async def _serve(self, stream: ByteStream, address: str) -> None:
+        """
+        Read the request, then let the broker serve.
+        """
+        stream.expectWithin(self._handshakeSeconds)
+        version = "HTTP/1.1"
+        try:
+            head = parseRequestHead(await stream.readUntil(HEAD_END, HEAD_LIMIT))
+            version = "HTTP/1.1" if head.originForm else "HTTP/1.0"
+            facts = _facts(head, address)
+        except StreamEnded:
+            stream.close()
+            return
+        except VNCProxyError as error:
+            stream.write(_refusal(error, version))
+            stream.close()
+            return
+        stream.expectWithin(None)
+        await self._broker.serve(JavaViewer(facts, stream, version))
+
+
+def _facts(head: RequestHead, address: str) -> ViewerFacts:
+    """
+    What a request says of its viewer.
+    """
+    if "sec-fetch-mode" in head.headers:
+        # Only browsers send it. Serving one would spend the token on a download of RFB bytes.
+        raise RequestError(_BROWSER)
+    if not head.token:
+        raise TokenMissing("the request holds no token")
+    return ViewerFacts("java", ConsoleType.XVPVNC, address, head.token)

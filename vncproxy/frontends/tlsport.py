@@ -1,0 +1,163 @@
+"""
+A port that speaks TLS, and tells those who come without it where to go::
+
+    first byte 0x16 (a TLS handshake record, RFC 8446 section 5.1)  ──► TLS, then the frontend
+    anything else ──► read as an HTTP request ──► 308 to https, or a 400 in words
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IOpenSSLServerConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from vncproxy.errors import VNCProxyError
+from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse, parseRequestHead
+from vncproxy.stream import ByteStream, tuneSocket
+
+_log = Logger()
+
+_HANDSHAKE_RECORD: Final = 0x16
+
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
+
+
+def redirect(head: RequestHead) -> bytes:
+    """
+    The answer to a request that came in clear.
+    """
+    host = head.headers.get("host", "")
+    if head.target.startswith("/") and not head.target.startswith("//") and _HOST.fullmatch(host):
+        return encodeResponse(
+            308, "Permanent Redirect", "This port speaks TLS: use https.\n", location=f"https://{host}{head.target}"
+        )
+    return encodeResponse(400, "Bad Request: this port speaks TLS", "This port speaks TLS: use https.\n")
+
+
+class _FirstByte(Protocol):
+    """
+    A connection that is not known to be TLS yet; afterwards it passes on what it gets.
+    """
+
+    def __init__(self, factory: TLSPortFactory, addr: IAddress | None) -> None:
+        self._factory = factory
+        self._addr = addr
+        self._inner: IProtocol | None = None
+        self._timer: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        tuneSocket(self.transport)
+        self._timer = self._factory.clock.callLater(self._factory.handshakeSeconds, self._silent)
+
+    def _silent(self) -> None:
+        self._timer = None
+        # Through getattr: ITransport does not name it, every TCP transport has it.
+        getattr(self.transport, "abortConnection")()  # noqa: B009
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._inner is None:
+            self._stopTimer()
+            self._inner = self._factory.choose(data[0], self._addr)
+            if self._inner is None:
+                getattr(self.transport, "abortConnection")()  # noqa: B009
+                return
+            self._inner.makeConnection(self.transport)
+            # No call of ours in between from here on.
+            self.dataReceived = self._inner.dataReceived  # type: ignore[method-assign]
+        self._inner.dataReceived(data)
+
+    def _stopTimer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stopTimer()
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+
+
+class TLSPortFactory(ServerFactory):
+    """
+    Wraps a frontend's factory in TLS.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        creator: IOpenSSLServerConnectionCreator,
+        wrapped: IProtocolFactory,
+        handshakeSeconds: float,
+    ) -> None:
+        """
+        @param handshakeSeconds: how long a client may take for its first byte, and for a request in clear.
+        """
+        self.clock = clock
+        self.handshakeSeconds = handshakeSeconds
+        self._wrapped = wrapped
+        self._tls = TLSMemoryBIOFactory(creator, False, wrapped, clock)
+
+    def doStart(self) -> None:
+        """
+        The port is open.
+        """
+        super().doStart()
+        self._wrapped.doStart()
+
+    def doStop(self) -> None:
+        """
+        The port is closed.
+        """
+        self._wrapped.doStop()
+        super().doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """
+        One connection.
+        """
+        return _FirstByte(self, addr)
+
+    def choose(self, first: int, addr: IAddress | None) -> IProtocol | None:
+        """
+        Who goes on, after the first byte.
+        """
+        if first == _HANDSHAKE_RECORD:
+            return self._tls.buildProtocol(addr)
+        return self._inClear()
+
+    def _inClear(self) -> ByteStream:
+        """
+        Somebody who speaks HTTP in clear, or nothing that we know.
+        """
+        work: list[Deferred[None]] = []
+
+        def connected() -> None:
+            work.append(Deferred.fromCoroutine(self._answer(stream)))
+            work[0].addErrback(lambda failure: failure.trap(CancelledError) and None)
+            work[0].addErrback(lambda failure: _log.failure("a connection in clear failed", failure))
+
+        stream = ByteStream(self.clock, connected=connected, lost=lambda: work[0].cancel())
+        return stream
+
+    async def _answer(self, stream: ByteStream) -> None:
+        stream.expectWithin(self.handshakeSeconds)
+        try:
+            stream.write(redirect(parseRequestHead(await stream.readUntil(HEAD_END, HEAD_LIMIT))))
+        except VNCProxyError as error:
+            _log.debug("no TLS and no HTTP on a TLS port: {error}", error=str(error))
+        stream.close()
