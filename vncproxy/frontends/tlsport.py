@@ -8,7 +8,7 @@ A port that speaks TLS, and tells those who come without it where to go::
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
@@ -52,6 +52,9 @@ class _FirstByte(Protocol):
     A connection that is not known to be TLS yet; afterwards it passes on what it gets.
     """
 
+    # Any: ITransport does not name abortConnection, which every TCP transport has.
+    transport: Any
+
     def __init__(self, factory: TLSPortFactory, addr: IAddress | None) -> None:
         self._factory = factory
         self._addr = addr
@@ -64,15 +67,14 @@ class _FirstByte(Protocol):
 
     def _silent(self) -> None:
         self._timer = None
-        # Through getattr: ITransport does not name it, every TCP transport has it.
-        getattr(self.transport, "abortConnection")()  # noqa: B009
+        self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
         if self._inner is None:
             self._stopTimer()
             self._inner = self._factory.choose(data[0], self._addr)
             if self._inner is None:
-                getattr(self.transport, "abortConnection")()  # noqa: B009
+                self.transport.abortConnection()
                 return
             self._inner.makeConnection(self.transport)
             # No call of ours in between from here on.
