@@ -1,0 +1,79 @@
+# Two commands matter:
+#
+#   make run            a live console in your browser, from a fresh clone (TLS=1 for https)
+#   make test           install what the tests need, and run all that the gate runs
+#
+# and these beside them:
+#
+#   make check          the quick part of the gate: lint, types, unit tests
+#   make pages          the browser page, from vncproxy/pages to vncproxy/static
+#   make wheel          what is installed elsewhere, in dist/
+#   make docs           the API documentation, in docs/_api/
+#   make clean          away with everything that these made
+#
+# A fresh machine needs Python 3.11 or newer, Node 18.19 or newer with npm, and git; `make test` brings the rest.
+
+PYTHON ?= python3
+VENV := .venv
+STEP := @$(PYTHON) .ci/steps.py
+PAGES := vncproxy/pages
+
+# Stamps: files whose age says when a step was last done.
+INSTALLED := $(VENV)/.installed
+EQUIPPED := $(VENV)/.equipped
+PAGE := vncproxy/static/vnc_auto.html
+MODULES := $(PAGES)/node_modules/.package-lock.json
+
+PAGE_SOURCES := $(shell find $(PAGES) \( -name node_modules -o -name test \) -prune -o -type f -print 2>/dev/null)
+
+.PHONY: run test check pages wheel docs clean packages python
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+run: $(INSTALLED) $(PAGE)
+	@exec $(VENV)/bin/vncproxy quickstart --state-dir .state $(if $(TLS),--tls-self-signed)
+
+test: packages $(EQUIPPED) $(PAGE)
+	@$(VENV)/bin/python .ci/gate.py
+
+check: $(EQUIPPED)
+	@$(VENV)/bin/python .ci/gate.py quick
+
+pages: $(PAGE)
+
+wheel: $(EQUIPPED) $(PAGE)
+	$(STEP) wheel $(VENV)/bin/python -m build --wheel
+
+docs: $(EQUIPPED)
+	@$(VENV)/bin/python .ci/gate.py docs
+
+clean:
+	rm -rf build dist docs/_api test-output vncproxy/static $(PAGES)/node_modules $(VENV) .state *.egg-info
+
+packages:
+	$(STEP) packages .ci/packages.sh
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "vncproxy needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
+
+$(VENV)/bin/pip: | python
+	$(STEP) venv $(PYTHON) -m venv $(VENV)
+
+# Compat mode puts the tree itself on the path: in the other modes twistd does not see the plugin in twisted/plugins.
+$(INSTALLED): setup.cfg setup.py | $(VENV)/bin/pip
+	$(STEP) install $(VENV)/bin/pip install -q --config-settings editable_mode=compat -e .
+	@touch $@
+
+$(EQUIPPED): $(INSTALLED)
+	$(STEP) test-tools $(VENV)/bin/pip install -q --config-settings editable_mode=compat -e '.[test,dev]'
+	@touch $@
+
+$(MODULES): $(PAGES)/package.json $(PAGES)/package-lock.json
+	@command -v npm >/dev/null || { echo "The page is built with Node: install nodejs and npm." >&2; exit 1; }
+	$(STEP) page-modules npm --prefix $(PAGES) ci --no-audit --no-fund
+	@touch $@
+
+$(PAGE): $(MODULES) $(PAGE_SOURCES)
+	$(STEP) page npm --prefix $(PAGES) run build
+	@touch $@
