@@ -56,6 +56,13 @@ class DecodeBodyTests(SynchronousTestCase):
         """
         self.assertEqual(decodeBody(Paint, b'{"name": "x", "litres": 2}'), Paint(name="x", litres=2))
 
+    def test_wholeNumber(self) -> None:
+        """
+        A whole number may be written with a fraction of nothing, as JSON has it.
+        """
+        self.assertEqual(decodeBody(Paint, b'{"name": "x", "litres": 2.0}').litres, 2)
+        self.assertEqual(self.told(b'{"name": "x", "litres": 1e999}')[:7], "litres:")
+
     def test_absent(self) -> None:
         """
         No body at all stands for an object without keys.

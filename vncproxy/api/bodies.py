@@ -31,6 +31,15 @@ _WORDS: Final = {
 }
 
 
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+# For JSON 600.0 is a whole number (JSON Schema 2020-12, section 4.2.3), and some languages write it so.
+_JSON: Final = msgspec.json.Decoder(float_hook=_number)
+
+
 def decodeBody(kind: type[_S], data: bytes) -> _S:
     """
     One JSON object as C{kind}. No bytes at all stand for an object without keys.
@@ -38,7 +47,7 @@ def decodeBody(kind: type[_S], data: bytes) -> _S:
     @raise RequestError: it is not JSON, or not of this kind; the text names the key, the cause and the cure.
     """
     try:
-        return msgspec.json.decode(data or b"{}", type=kind)
+        return msgspec.convert(_JSON.decode(data or b"{}"), kind)
     except msgspec.ValidationError as error:
         raise RequestError(_tell(kind, str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError):

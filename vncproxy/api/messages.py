@@ -197,6 +197,12 @@ class Access(Shape, frozen=True):
     token: Annotated[str, Meta(description="The secret inside `url`.")]
     expires: Annotated[Moment, Meta(description="From then on it is not redeemed any more (RFC 3339, UTC).")]
 
+    def __repr__(self) -> str:
+        """
+        Without the token.
+        """
+        return f"Access(type={self.type!r}, expires={self.expires!r})"
+
 
 class Revoked(Shape, frozen=True):
     """How many tokens were revoked."""

@@ -52,7 +52,10 @@ def describe(operations: Sequence[Operation], api: Description) -> dict[str, Any
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, api)
+        described = _operation(operation, api)
+        if operation.method == "PUT":
+            _link(described, operation, operations)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": api.title, "version": api.version, "description": api.text},
@@ -76,8 +79,7 @@ def _operation(operation: Operation, api: Description) -> dict[str, Any]:
     }
     if operation.details:
         described["description"] = operation.details
-    names = re.findall(r"\{(\w+)\}", operation.path)
-    if names:
+    if names := _names(operation):
         described["parameters"] = [
             {"name": name, "in": "path", "required": True, **api.parameters[name]} for name in names
         ]
@@ -85,6 +87,27 @@ def _operation(operation: Operation, api: Description) -> dict[str, Any]:
         needed = any(field.required for field in msgspec.structs.fields(operation.body))
         described["requestBody"] = {"required": needed, "content": _content([operation.body])}
     return described
+
+
+def _names(operation: Operation) -> list[str]:
+    return re.findall(r"\{(\w+)\}", operation.path)
+
+
+def _link(described: dict[str, Any], operation: Operation, operations: Sequence[Operation]) -> None:
+    """
+    Say of an operation that defines something what can be done with it from then on.
+    """
+    names = _names(operation)
+    links = {
+        other.run.__name__: {
+            "operationId": other.run.__name__,
+            "parameters": {name: f"$request.path.{name}" for name in names},
+        }
+        for other in operations
+        if other is not operation and _names(other) == names
+    }
+    for status in operation.answers:
+        described["responses"][str(status)]["links"] = links
 
 
 def _responses(operation: Operation, api: Description) -> dict[str, Any]:

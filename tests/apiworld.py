@@ -1,0 +1,210 @@
+"""
+A whole API in memory, for the tests of the API and of its clients: the real store, token authority and directories,
+and sessions that a test makes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import TypeVar
+
+import attrs
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from tests.memoryhttp import Connection, Reply
+from vncproxy.api import makeAPIResource
+from vncproxy.api.http import Answer, keyDigest
+from vncproxy.api.site import makeAPISite
+from vncproxy.errors import ConsoleUnknown
+from vncproxy.interfaces import ISessions
+from vncproxy.model import Console, ConsoleType, EndReason, Grant, IssuedToken, Session, Target, TargetKind, TokenRecord
+from vncproxy.stores.memory import MemoryStore
+
+T = TypeVar("T")
+
+#: The key that the API takes.
+KEY = "sesame"
+
+#: 2026-11-20T15:14:29Z, and a half.
+NOW = 1_795_187_669.5
+
+#: A console of the configuration file.
+FIXED = Console("rack-1", "Rack one", Target(TargetKind.VNC, host="10.0.0.1", port=5900, password="hunter2"))
+
+
+def makeSession(sessionID: str = "s1", consoleID: str = "vm-1", **facts: object) -> Session:
+    """
+    A session that is up.
+    """
+    plain = Session(
+        id=sessionID,
+        consoleID=consoleID,
+        consoleName=f"Name of {consoleID}",
+        frontend="web",
+        client="203.0.113.9",
+        proxy="proxy-1",
+        tokenID="0123abcd",
+        viewOnly=False,
+        resumed=False,
+        started=NOW - 90,
+        bytesIn=999,
+        bytesOut=1_500_000,
+    )
+    return attrs.evolve(plain, **facts)
+
+
+@implementer(ISessions)
+@attrs.define
+class ListedSessions:
+    """
+    Sessions without relays, and which of them were ended why.
+    """
+
+    up: list[Session] = attrs.field(factory=list)
+    ended: list[tuple[str, EndReason]] = attrs.field(factory=list)
+
+    def list(self) -> Sequence[Session]:
+        """
+        See L{ISessions.list}.
+        """
+        return tuple(self.up)
+
+    def end(self, sessionID: str, reason: EndReason) -> bool:
+        """
+        See L{ISessions.end}.
+        """
+        before = len(self.up)
+        self.up = [session for session in self.up if session.id != sessionID]
+        if len(self.up) == before:
+            return False
+        self.ended.append((sessionID, reason))
+        return True
+
+
+class TinyAuthority:
+    def __init__(self, store, clock):
+        self.store = store
+        self.clock = clock
+        self.n = 0
+
+    async def authorizeConsole(self, consoleID, consoleType, ttl=None, uses=None, viewOnly=False, clientAddress=None):
+        import hashlib
+        import secrets
+
+        t = secrets.token_urlsafe(32)
+        e = self.clock.seconds() + (ttl or 600)
+        await self.store.addToken(
+            TokenRecord(
+                hashlib.sha256(t.encode()).hexdigest(),
+                consoleID,
+                consoleType,
+                e,
+                {0: None, None: 1}.get(uses, uses),
+                viewOnly,
+                clientAddress,
+            )
+        )
+        return IssuedToken(t, e)
+
+    async def checkToken(self, token, consoleType=None):
+        import hashlib
+
+        r = await self.store.token(hashlib.sha256(token.encode()).hexdigest())
+        return r and Grant(r.hash, r.consoleID, r.consoleType, r.expires, r.viewOnly)
+
+    async def redeemToken(self, facts):
+        return await self.checkToken(facts.token)
+
+    async def deleteTokensForInstance(self, c):
+        return await self.store.deleteTokens(c)
+
+
+class TinyDirectory:
+    def __init__(self, store):
+        self.store = store
+
+    async def resolve(self, c):
+        if c == FIXED.id:
+            return FIXED
+        k = await self.store.console(c)
+        if k is None:
+            raise ConsoleUnknown()
+        return k
+
+
+class World:
+    """
+    The API and what stands behind it.
+    """
+
+    def __init__(self, clock: IReactorTime | None = None) -> None:
+        """
+        @param clock: the reactor where there is one; else the time stands still at L{NOW}.
+        """
+        self.clock = Clock() if clock is None else clock
+        if isinstance(self.clock, Clock):
+            self.clock.advance(NOW)
+        self.store = MemoryStore()
+        self.authority = TinyAuthority(self.store, self.clock)
+        self.sessions = ListedSessions()
+        self.problems: list[str] = []
+        self.baseURLs: dict[ConsoleType, str | None] = {
+            ConsoleType.NOVNC: "http://127.0.0.1:6080/vnc_auto.html",
+            ConsoleType.XVPVNC: "http://127.0.0.1:6081/console",
+        }
+        resource = makeAPIResource(
+            store=self.store,
+            authority=self.authority,
+            directory=TinyDirectory(self.store),
+            sessions=self.sessions,
+            fixed=[FIXED],
+            keyDigests=[keyDigest(KEY.encode())],
+            baseURL=self.baseURLs.__getitem__,
+            problems=lambda: self.problems,
+            clock=self.clock,
+        )
+        self.site: Site = makeAPISite(resource, self.clock)
+
+    def ask(self, method: str, path: str, body: object = None, key: str | None = KEY) -> Reply:
+        """
+        Send one request and return its reply, which must be there at once.
+
+        @param body: made JSON unless L{None}.
+        """
+        connection = Connection(self.site)
+        headers = {} if key is None else {"X-Auth-Token": key}
+        connection.request(method, path, b"" if body is None else msgspec.json.encode(body), headers)
+        return connection.reply()
+
+    def checkToken(self, token: str) -> Grant | None:
+        """
+        What a token would redeem to.
+        """
+        return waitFor(self.authority.checkToken(token))
+
+    def records(self) -> list[TokenRecord]:
+        """
+        What is kept of all tokens.
+        """
+        return list(self.store._tokens.values())
+
+    @staticmethod
+    def encode(answer: Answer) -> bytes:
+        """
+        The body of an answer.
+        """
+        return msgspec.json.encode(answer.body)
+
+
+def waitFor(coroutine: Coroutine[object, object, T]) -> T:
+    """
+    The result of a coroutine that waits for nothing.
+    """
+    results: list[T] = []
+    Deferred.fromCoroutine(coroutine).addCallback(results.append)
+    return results[0]
