@@ -19,7 +19,7 @@ from zope.interface import implementer
 from tests.memoryhttp import Connection, Reply
 from vncproxy.api import makeAPIResource
 from vncproxy.api.http import Answer, keyDigest
-from vncproxy.api.site import makeAPISite
+from vncproxy.api.site import makeSite
 from vncproxy.errors import ConsoleUnknown
 from vncproxy.interfaces import ISessions
 from vncproxy.model import Console, ConsoleType, EndReason, Grant, IssuedToken, Session, Target, TargetKind, TokenRecord
@@ -168,7 +168,7 @@ class World:
             problems=lambda: self.problems,
             clock=self.clock,
         )
-        self.site: Site = makeAPISite(resource, self.clock)
+        self.site: Site = makeSite(resource, self.clock)
 
     def ask(self, method: str, path: str, body: object = None, key: str | None = KEY) -> Reply:
         """

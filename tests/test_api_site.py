@@ -13,15 +13,15 @@ from twisted.web.test.requesthelper import DummyChannel
 from tests.memoryhttp import Connection
 from tests.test_api_http import KEY, Table
 from vncproxy.api.http import BODY_LIMIT, APIResource, Dialect, KeyRing, keyDigest
-from vncproxy.api.site import BoundedRequest, makeAPISite
+from vncproxy.api.site import BoundedRequest, makeSite
 from vncproxy.api.v1 import tell
 
 
-class MakeAPISiteTests(SynchronousTestCase):
+class MakeSiteTests(SynchronousTestCase):
     def setUp(self) -> None:
         clock = Clock()
         dialect = Dialect("", Table().operations(), KeyRing((keyDigest(b"sesame"),)).admits, tell)
-        self.site = makeAPISite(APIResource([dialect], 10, clock), clock)
+        self.site = makeSite(APIResource([dialect], 10, clock), clock)
         self.site.startFactory()
         self.addCleanup(self.site.stopFactory)
         self.log = StringIO()

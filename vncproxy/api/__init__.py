@@ -28,7 +28,7 @@ def makeAPIResource(
     timeout: float = 10.0,
 ) -> APIResource:
     """
-    The API, ready for L{makeAPISite<vncproxy.api.http.makeAPISite>}. What the collaborators are is said at
+    The API, ready for L{makeSite<vncproxy.api.site.makeSite>}. What the collaborators are is said at
     L{V1<vncproxy.api.v1.V1>}.
 
     @param keyDigests: L{keyDigest<vncproxy.api.http.keyDigest>} of each API key that is good.

@@ -1,5 +1,5 @@
 """
-The site around the API: bodies are bounded while they arrive, and the access log holds no secrets.
+The site around what we serve: bodies are bounded while they arrive, and the access log holds no secrets.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from typing import Any, Final, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAccessLogFormatter
+from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from zope.interface import provider
 
-from vncproxy.api.http import BODY_LIMIT, APIResource
+from vncproxy.api.http import BODY_LIMIT
 
 #: A client that goes on sending beyond this many bytes of body is cut off instead of answered.
 _PATIENCE: Final = 16 * BODY_LIMIT
@@ -63,9 +64,9 @@ def _printable(text: bytes) -> str:
     return repr(text.decode("latin-1"))[1:-1].replace('"', '\\"')
 
 
-def makeAPISite(resource: APIResource, reactor: IReactorTime) -> Site:
+def makeSite(resource: IResource, reactor: IReactorTime) -> Site:
     """
-    A site that serves nothing but the API: bodies are bounded, the access log holds no secrets.
+    A site around C{resource}: bodies are bounded and left as they are, the access log holds no secrets.
     """
     return Site(
         resource,
