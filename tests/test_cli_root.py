@@ -1,0 +1,63 @@
+"""
+The command's own options and its help.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+
+from tests.cliharness import CLITestCase
+from vncproxy import __version__
+from vncproxy.cli import main
+
+
+class MainTests(CLITestCase):
+    def test_version(self) -> None:
+        """
+        The version is the package's, alone on its line.
+        """
+        self.assertEqual(self.run_("--version").stdout, f"{__version__}\n")
+
+    def test_helpOfAll(self) -> None:
+        """
+        Every command explains itself and its options.
+        """
+        pending: list[tuple[tuple[str, ...], click.Command]] = [((), main)]
+        while pending:
+            words, command = pending.pop()
+            self.assertIn("Usage: ", self.run_(*words, "--help").stdout)
+            self.assertTrue(command.help, words)
+            options = [each for each in command.params if isinstance(each, click.Option)]
+            self.assertEqual([each.name for each in options if not each.help], [], words)
+            if isinstance(command, click.Group):
+                pending += [((*words, name), each) for name, each in command.commands.items()]
+
+    def test_wrongCall(self) -> None:
+        """
+        A command that there is not is a wrong call.
+        """
+        self.assertIn("No such command", self.fails("consoles", code=2))
+
+    def test_badAPI(self) -> None:
+        """
+        An address that is no URL is a wrong call, told before anything is sent.
+        """
+        self.assertIn("http://", self.fails("--api", "127.0.0.1:8774", "console", "list", code=2))
+
+    def test_apiFromEnvironment(self) -> None:
+        """
+        The API's address may come from the environment.
+        """
+        self.environ["VNCPROXY_API"] = "nonsense"
+        self.assertIn("'nonsense' is not a URL", self.fails("console", "list", code=2))
+
+    def test_light(self) -> None:
+        """
+        Help is not made to wait for what only a real call needs.
+        """
+        program = "import sys, vncproxy.cli; print(*sorted({'httpx', 'rich', 'twisted', 'msgspec'} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+        self.assertEqual(done.stdout, "\n")

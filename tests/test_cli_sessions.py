@@ -1,0 +1,49 @@
+"""
+C{vncproxy session …}, against the real API.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tests.apiworld import makeSession
+from tests.cliharness import CLITestCase
+from vncproxy.model import EndReason
+
+
+class SessionTests(CLITestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.world.sessions.up += [makeSession("s1"), makeSession("s2", viewOnly=True)]
+
+    def test_list(self) -> None:
+        """
+        The sessions are listed with sizes that people read.
+        """
+        *_, first, second = self.run_("session", "list").stdout.splitlines()
+        self.assertEqual(first.split()[:6], ["s1", "Name", "of", "vm-1", "203.0.113.9", "web"])
+        self.assertEqual(first.split()[-4:], ["999", "B", "1.5", "MB"])
+        self.assertTrue(second.rstrip().endswith("view only"))
+
+    def test_none(self) -> None:
+        """
+        Without sessions standard output is empty.
+        """
+        self.world.sessions.up.clear()
+        result = self.run_("session", "list")
+        self.assertEqual((result.stdout, result.stderr), ("", "No session is up.\n"))
+
+    def test_asJSON(self) -> None:
+        """
+        As JSON the list is the API's.
+        """
+        answer = json.loads(self.run_("session", "list", "--json").stdout)
+        self.assertEqual(answer, self.world.ask("GET", "/v1/sessions").json)
+
+    def test_kill(self) -> None:
+        """
+        A session is ended once, by the operator.
+        """
+        self.assertIn("s1 is ended", self.run_("session", "kill", "s1").stderr)
+        self.assertEqual(self.world.sessions.ended, [("s1", EndReason.OPERATOR)])
+        self.assertIn("No such session", self.fails("session", "kill", "s1"))

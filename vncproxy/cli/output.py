@@ -1,0 +1,92 @@
+"""
+How answers look: tables for people, JSON for programs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+_C = TypeVar("_C", bound=Callable[..., Any])
+
+_STEPS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+def jsonOption(command: _C) -> _C:
+    """
+    The option C{--json}, alike everywhere.
+    """
+    return click.option("--json", "asJSON", is_flag=True, help="Print the API's answer as JSON.")(command)
+
+
+def printJSON(answer: Any) -> None:
+    """
+    An answer of the API, as it came.
+    """
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def printTable(headings: Sequence[str], rows: Iterable[Sequence[str]], nothing: str) -> None:
+    """
+    A table on standard output. On a terminal it keeps to the terminal's width; elsewhere nothing is cut or folded.
+
+    @param headings: one that ends in C{>} is of numbers, which stand at the right.
+    @param nothing: the sentence on standard error when there are no rows.
+    """
+    # Imported here, because `vncproxy --help` should not wait for it.
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, heading in enumerate(headings):
+        right = heading.endswith(">")
+        # The first column is what other commands take: it must come out whole.
+        table.add_column(heading.rstrip(">"), justify="right" if right else "left", no_wrap=place == 0 or right)
+    for row in rows:
+        # Text, so that a name in brackets is not taken for markup.
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    if table.row_count == 0:
+        click.echo(nothing, err=True)
+        return
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """
+    C{text} without what a terminal would obey.
+    """
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def size(count: int) -> str:
+    """
+    A number of bytes for people: C{"999 B"}, C{"1.5 MB"}. A kB is 1000 bytes.
+    """
+    if count < 1000:
+        return f"{count} B"
+    amount = float(count)
+    for unit in ("kB", "MB", "GB"):
+        amount /= 1000
+        # 999.95 would be printed as 1000.0.
+        if amount < 999.95:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1000:.1f} TB"
+
+
+def age(started: str, now: datetime) -> str:
+    """
+    How long ago an API's moment was, for people: C{"12 s"}, C{"5 min"}, C{"3 h"}, C{"2 d"}.
+    """
+    seconds = max(0, int((now - datetime.fromisoformat(started)).total_seconds()))
+    for length, unit in _STEPS:
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,59 @@
+"""
+The command itself: its global options, and where the API key comes from.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from vncproxy.cli.remote import Key, Remote
+
+_EXAMPLES = """
+\b
+A first console, and the URL that opens it in a browser:
+  vncproxy console add vm-1 vnc://10.0.0.5:5901 --name "Web server" --password-prompt
+  vncproxy url vm-1
+
+\b
+Who is looking, and an end to it:
+  vncproxy session list
+  vncproxy session kill 3f9c2b
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
+@click.option(
+    "--api",
+    default="http://127.0.0.1:8774",
+    show_default=True,
+    envvar="VNCPROXY_API",
+    show_envvar=True,
+    metavar="URL",
+    help="Where the proxy's API answers.",
+)
+@click.option(
+    "--key-file",
+    "keyFile",
+    envvar="VNCPROXY_KEY_FILE",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="The file with the API key. Default: api.key in the proxy's state directory. "
+    "The key itself may stand in the variable VNCPROXY_KEY.",
+)
+@click.version_option(package_name="vncproxy", message="%(version)s")
+@click.pass_context
+def main(context: click.Context, api: str, keyFile: Path | None) -> None:
+    """
+    Define consoles, make the URLs that open them, and watch who is looking.
+
+    All of it goes through the API of a running proxy (`twistd -n vncproxy`). `vncproxy COMMAND --help` shows examples.
+    """
+    if not api.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{api!r} is not a URL. It begins with http:// or https://.", param_hint="--api")
+    named = context.get_parameter_source("keyFile") is ParameterSource.COMMANDLINE
+    # A test brings its own way to the API; a person takes the network.
+    context.obj = Remote(api.rstrip("/"), Key(keyFile, os.environ, named), transport=context.obj)

@@ -1,0 +1,70 @@
+"""
+C{vncproxy session …}: who is looking, and an end to it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from vncproxy.cli.output import age, jsonOption, printable, printJSON, printTable, size
+from vncproxy.cli.remote import Remote
+
+
+@click.group()
+def session() -> None:
+    """
+    List and end the sessions that are up.
+    """
+
+
+@session.command("list")
+@jsonOption
+@click.pass_obj
+def listSessions(remote: Remote, asJSON: bool) -> None:
+    """
+    List the sessions that are up, oldest first.
+
+    "In" is what the viewer sent to the console, "Out" what the console sent to the viewer.
+
+    \b
+    Examples:
+      vncproxy session list
+      vncproxy session list --json | jq '.sessions | length'
+    """
+    answer = remote.ask("GET", "sessions")
+    if asJSON:
+        printJSON(answer)
+        return
+    now = datetime.now(UTC)
+    rows = [
+        (
+            each["id"],
+            each["console_name"],
+            each["client"],
+            each["frontend"],
+            age(each["started"], now),
+            size(each["bytes_in"]),
+            size(each["bytes_out"]),
+            "view only" if each["view_only"] else "",
+        )
+        for each in answer["sessions"]
+    ]
+    headings = ("ID", "Console", "Client", "Frontend", "Up for>", "In>", "Out>", "")
+    printTable(headings, rows, "No session is up.")
+
+
+@session.command("kill")
+@click.argument("identity", metavar="ID")
+@click.pass_obj
+def killSession(remote: Remote, identity: str) -> None:
+    """
+    End a session at once. Its viewer is told that the operator ended it.
+
+    \b
+    Example:
+      vncproxy session kill 3f9c2b
+    """
+    remote.ask("DELETE", "sessions", identity)
+    click.echo(f"{printable(identity)} is ended.", err=True)
