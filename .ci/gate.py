@@ -98,10 +98,12 @@ STEPS = {
     "page tests": Step(["npm", "--prefix", "vncproxy/pages", "test"], nodeCount),
     "docs": Step(_tool("pydoctor"), environ={"PYTHONPATH": "docs"}),
     "integration tests": Step(
-        [sys.executable, *_trial("integration", *_testModules("tests/integration"))],
+        [sys.executable, *_trial("integration", "-j2", *_testModules("tests/integration"))],
         trialCount,
     ),
 }
+# The last line once more, for whoever has to say it after make has had its own last word.
+SUMMARY = "summary"
 QUICK = ("lint", "format", "types", "unit tests", "coverage")
 
 
@@ -123,11 +125,18 @@ def main(names: Sequence[str]) -> int:
             # A run that never came to its end, or found no tests, is one failure.
             count = count if count != Count() else Count(0, 1)
             total += count
+            if outcome.ok and count.failed:
+                # The runner is content with tests that it skipped, or with none at all; we are not.
+                print(
+                    f"--- {name}: {count.passed} passed, {count.failed} failed, skipped or not found; see {outcome.log}"
+                )
         if not outcome.ok or count.failed:
             failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}")
-    print(f"{total.passed} passed, {total.failed} failed")
+    summary = f"{total.passed} passed, {total.failed} failed"
+    (steps.OUTPUT / SUMMARY).write_text(summary + "\n")
+    print(summary)
     return int(bool(failed))
 
 

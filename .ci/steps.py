@@ -74,18 +74,25 @@ def _adoptOrphans() -> None:
 
 def _finish(command: Sequence[str], environ: Mapping[str, str], sink: int) -> int | None:
     """
-    The exit status of the command, L{None} if it had to be ended.
+    The exit status of the command, L{None} if it had to be ended. Orphans that end meanwhile are buried at once: who
+    waits for one of them to be gone looks for its number.
     """
     process = subprocess.Popen(
         command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
     )
+    deadline = time.monotonic() + _LIMIT
     try:
-        return process.wait(_LIMIT)
-    except subprocess.TimeoutExpired:
+        while time.monotonic() < deadline:
+            for pid, status in _reaped():
+                if pid == process.pid:
+                    process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode is not None:
+                return process.returncode
+            time.sleep(0.02)
         return None
     finally:
         # On an interrupt too, nothing stays.
-        if process.poll() is None:
+        if process.returncode is None:
             _end(process.pid)
             process.wait()
 
@@ -112,7 +119,8 @@ def _leftovers() -> list[str]:
 
 
 def _descendants(ancestor: int) -> Iterator[int]:
-    _reap()
+    for _ in _reaped():
+        pass
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid))}
     kin = {ancestor}
     # A child may have a lower number than its parent, so one pass is not enough.
@@ -121,10 +129,13 @@ def _descendants(ancestor: int) -> Iterator[int]:
     yield from sorted(kin - {ancestor})
 
 
-def _reap() -> None:
+def _reaped() -> Iterator[tuple[int, int]]:
+    """
+    The children that have ended, each with its wait status.
+    """
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            yield ended
     except ChildProcessError:
         return
 

@@ -138,7 +138,7 @@ class Bench:
                 program,
                 words[0],
                 words,
-                env={**os.environ, **(env or {})},
+                env={**_environ(), **(env or {})},
                 path=os.fspath(cwd or self.directory),
                 childFDs={0: nothing.fileno(), 1: log.fileno(), 2: log.fileno(), Program.NOTICES: "r"},
             )
@@ -247,6 +247,11 @@ class Program(ProcessProtocol):
         """
         self.signal(signal.SIGKILL)
         await self.ends(_FAREWELL)
+
+
+def _environ() -> dict[str, str]:
+    # Trial's workers get the runner's path in PYTHONPATH; with it, no virtual environment would stand on its own.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def freePort() -> int:
