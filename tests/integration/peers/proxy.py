@@ -32,9 +32,12 @@ class VNCProxy:
     @ivar endpoints: where it listens: C{"web"}, C{"java"}, C{"api"}, each a list of URLs.
     """
 
-    def __init__(self, bench: Bench, twistd: Path, config: Mapping[str, Section], state: Path) -> None:
+    def __init__(
+        self, bench: Bench, twistd: Path, config: Mapping[str, Section], state: Path, arguments: Sequence[str]
+    ) -> None:
         self._bench = bench
         self._twistd = twistd
+        self._arguments = arguments
         self._config = dict(config)
         self.state = state
         self.program: Program
@@ -119,9 +122,8 @@ class VNCProxy:
         path.chmod(0o600)
         told = self.state / "endpoints.json"
         told.unlink(missing_ok=True)
-        self.program = await self._bench.run(
-            "vncproxy", self._twistd, "-n", "--pidfile=", "vncproxy", "--config", path, "--state-dir", self.state
-        )
+        words = ["-n", "--pidfile=", "vncproxy", "--config", path, "--state-dir", self.state, *self._arguments]
+        self.program = await self._bench.run("vncproxy", self._twistd, *words)
         self.endpoints = await self.program.until(lambda: _read(told), "it listened", 20)
 
     async def restart(self, crash: bool = False) -> None:
@@ -142,6 +144,7 @@ async def runVNCProxy(
     bench: Bench,
     config: Mapping[str, Section] | None = None,
     state: Path | None = None,
+    arguments: Sequence[str] = (),
     twistd: Path | None = None,
 ) -> VNCProxy:
     """
@@ -150,11 +153,12 @@ async def runVNCProxy(
     @param config: tables of the configuration by name; an array of tables (C{console}) is a list. Where a table does
         not say C{listen}, a free port is taken.
     @param state: the state directory of an earlier proxy; a new one by default.
+    @param arguments: of C{twistd vncproxy}, on top: C{--demo}, C{--tls-self-signed}.
     @param twistd: the C{twistd} of another virtual environment; by default the one that runs the tests.
     """
     state = state or bench.path("state")
     state.mkdir(mode=0o700, exist_ok=True)
-    proxy = VNCProxy(bench, twistd or Path(sys.executable).with_name("twistd"), config or {}, state)
+    proxy = VNCProxy(bench, twistd or Path(sys.executable).with_name("twistd"), config or {}, state, arguments)
     await proxy.start()
     return proxy
 
