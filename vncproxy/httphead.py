@@ -5,8 +5,9 @@ The head of an HTTP/1 request, as far as the raw frontends need one: a request l
 
 from __future__ import annotations
 
+import re
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import attrs
 
@@ -18,6 +19,19 @@ The longest head that is read, in bytes, its empty line included.
 """
 
 HEAD_END: Final = b"\r\n\r\n"
+
+# Among them a bare CR or LF, which would end a line of an answer that repeats it.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def queryTokens(target: str) -> list[str]:
+    """
+    The values of the query parameter C{token}, empty ones left out, in their order.
+
+    @param target: of a request, in any form; whatever stands in it, this does not fail.
+    """
+    query = target.partition("#")[0].partition("?")[2]
+    return parse_qs(query).get("token", [])
 
 
 @attrs.frozen
@@ -51,9 +65,9 @@ class RequestHead:
         host.
         """
         if not self.originForm:
-            host, _, port = self.target.rpartition(":")
-            return host if port.isdigit() else self.target
-        return parse_qs(urlsplit(self.target).query).get("token", [""])[-1]
+            host, _, port = self.target.partition(":")
+            return self.target if port.strip("0123456789") else host
+        return (queryTokens(self.target) or [""])[-1]
 
 
 def parseRequestHead(head: bytes) -> RequestHead:
@@ -62,19 +76,22 @@ def parseRequestHead(head: bytes) -> RequestHead:
 
     @raise ProtocolError: it is not one. The message holds nothing of the request, which may carry a token.
     """
-    lines = head.decode("latin-1").split("\r\n")
-    parts = lines[0].split(" ")
-    if len(parts) != 3 or not parts[0].isalpha() or not parts[1] or parts[2] not in ("HTTP/1.0", "HTTP/1.1"):
-        raise ProtocolError("the request line is not one of HTTP/1")
+    text, end, _ = head.decode("latin-1").partition("\r\n\r\n")
+    first, *fields = text.split("\r\n")
+    if not end or any(map(_CONTROL.search, (first, *fields))):
+        raise ProtocolError("the head of the request has no end, or control characters in it")
+    match first.split(" "):
+        case [method, target, ("HTTP/1.0" | "HTTP/1.1") as version] if method.isalpha() and target:
+            pass
+        case _:
+            raise ProtocolError("the request line is not one of HTTP/1")
     headers = {}
-    for line in lines[1:]:
-        if not line:
-            break
-        name, colon, value = line.partition(":")
+    for field in fields:
+        name, colon, value = field.partition(":")
         if not colon or not name or name != name.strip():
             raise ProtocolError("a header line has no name")
         headers[name.lower()] = value.strip()
-    return RequestHead(parts[0], parts[1], parts[2], headers)
+    return RequestHead(method, target, version, headers)
 
 
 def encodeResponse(

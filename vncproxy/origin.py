@@ -9,34 +9,68 @@ Ports are not compared: what stands in front of a proxy often changes them.
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
-_SCHEMES = {"ws": "http", "wss": "https"}
+import attrs
+
+_PAGE_SCHEMES: Final = {"ws": "http", "wss": "https"}
+"""
+The scheme of the pages that open a WebSocket of some scheme.
+"""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-def _split(origin: str) -> SplitResult | None:
+@attrs.frozen
+class _Origin:
+    """
+    Where a page came from.
+
+    @ivar host: in lower case, without brackets.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+
+
+def _parse(text: str) -> _Origin | None:
+    """
+    L{None} for what is no origin with a host, such as the C{null} of a sandboxed page.
+    """
     try:
-        parts = urlsplit(origin)
-        # Reading the port raises for one that is no number.
-        return parts if parts.scheme and parts.hostname and (parts.port or True) else None
+        parts = urlsplit(text)
+        port = parts.port
     except ValueError:
         return None
+    if not (parts.scheme and parts.hostname):
+        return None
+    return _Origin(parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme))
+
+
+def _names(allowed: str, origin: _Origin) -> bool:
+    """
+    Whether an entry of the configuration means this origin: a whole one, or a host under any scheme and port.
+    """
+    if "://" in allowed:
+        return _parse(allowed) == origin
+    return allowed.strip("[]").lower() == origin.host
 
 
 def mayConnect(origin: str | None, host: str, schemes: Collection[str], allowed: Collection[str]) -> bool:
     """
     @param origin: value of the C{Origin} header, L{None} without one.
     @param host: value of the C{Host} header.
-    @param schemes: those under which the proxy is published, C{http} or C{https}.
+    @param schemes: those under which the proxy is published; C{ws} stands for C{http}, C{wss} for C{https}.
     @param allowed: of other sites that may, host names (any scheme) or whole origins; C{*} is every site.
     """
     if origin is None or "*" in allowed:
         return True
-    parts = _split(origin)
-    if parts is None or parts.hostname is None:
+    theirs, ours = _parse(origin), _parse(f"http://{host}")
+    if theirs is None:
         return False
-    if origin in allowed or parts.hostname in allowed:
+    published = {_PAGE_SCHEMES.get(scheme, scheme) for scheme in schemes}
+    if ours is not None and theirs.host == ours.host and theirs.scheme in published:
         return True
-    ours = _split(f"//{host}") or _split(f"http://{host}")
-    scheme = _SCHEMES.get(parts.scheme, parts.scheme)
-    return ours is not None and parts.hostname == ours.hostname and scheme in schemes
+    return any(_names(name, theirs) for name in allowed)
