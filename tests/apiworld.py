@@ -20,10 +20,12 @@ from tests.memoryhttp import Connection, Reply
 from vncproxy.api import makeAPIResource
 from vncproxy.api.http import Answer, keyDigest
 from vncproxy.api.site import makeSite
-from vncproxy.errors import ConsoleUnknown
+from vncproxy.config import ConsoleAuthSection
+from vncproxy.directory import ChainedDirectory, StaticDirectory, StoredDirectory
 from vncproxy.interfaces import ISessions
-from vncproxy.model import Console, ConsoleType, EndReason, Grant, IssuedToken, Session, Target, TargetKind, TokenRecord
+from vncproxy.model import Console, ConsoleType, EndReason, Grant, Session, Target, TargetKind, TokenRecord
 from vncproxy.stores.memory import MemoryStore
+from vncproxy.tokens.authority import StoreAuthority
 
 T = TypeVar("T")
 
@@ -86,57 +88,6 @@ class ListedSessions:
         return True
 
 
-class TinyAuthority:
-    def __init__(self, store, clock):
-        self.store = store
-        self.clock = clock
-        self.n = 0
-
-    async def authorizeConsole(self, consoleID, consoleType, ttl=None, uses=None, viewOnly=False, clientAddress=None):
-        import hashlib
-        import secrets
-
-        t = secrets.token_urlsafe(32)
-        e = self.clock.seconds() + (ttl or 600)
-        await self.store.addToken(
-            TokenRecord(
-                hashlib.sha256(t.encode()).hexdigest(),
-                consoleID,
-                consoleType,
-                e,
-                {0: None, None: 1}.get(uses, uses),
-                viewOnly,
-                clientAddress,
-            )
-        )
-        return IssuedToken(t, e)
-
-    async def checkToken(self, token, consoleType=None):
-        import hashlib
-
-        r = await self.store.token(hashlib.sha256(token.encode()).hexdigest())
-        return r and Grant(r.hash, r.consoleID, r.consoleType, r.expires, r.viewOnly)
-
-    async def redeemToken(self, facts):
-        return await self.checkToken(facts.token)
-
-    async def deleteTokensForInstance(self, c):
-        return await self.store.deleteTokens(c)
-
-
-class TinyDirectory:
-    def __init__(self, store):
-        self.store = store
-
-    async def resolve(self, c):
-        if c == FIXED.id:
-            return FIXED
-        k = await self.store.console(c)
-        if k is None:
-            raise ConsoleUnknown()
-        return k
-
-
 class World:
     """
     The API and what stands behind it.
@@ -150,7 +101,7 @@ class World:
         if isinstance(self.clock, Clock):
             self.clock.advance(NOW)
         self.store = MemoryStore()
-        self.authority = TinyAuthority(self.store, self.clock)
+        self.authority = StoreAuthority(self.store, self.clock, ConsoleAuthSection())
         self.sessions = ListedSessions()
         self.problems: list[str] = []
         self.baseURLs: dict[ConsoleType, str | None] = {
@@ -160,7 +111,7 @@ class World:
         resource = makeAPIResource(
             store=self.store,
             authority=self.authority,
-            directory=TinyDirectory(self.store),
+            directory=ChainedDirectory([StaticDirectory([FIXED]), StoredDirectory(self.store)]),
             sessions=self.sessions,
             fixed=[FIXED],
             keyDigests=[keyDigest(KEY.encode())],

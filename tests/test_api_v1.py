@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.apiworld import FIXED, NOW, World, makeSession
+from tests.apiworld import FIXED, World, makeSession
 from tests.memoryhttp import Reply
 from vncproxy.api.v1 import accessURL, statusOf, tell
 from vncproxy.errors import ConsoleUnknown, ConsoleUnreachable, RequestError

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from vncproxy.model import Console, ConsoleType, Session
 from vncproxy.targets import formatTarget
+from vncproxy.tokens.authority import LONGEST_TTL, MOST_USES
 
 #: What a console's id may be: it stands in paths and in logs, so it needs no escaping in either.
 CONSOLE_ID_PATTERN: Final = "^[A-Za-z0-9_][A-Za-z0-9._:~-]{0,127}$"
@@ -159,7 +160,8 @@ class AccessWish(Shape, frozen=True):
     view_only: Annotated[bool, Meta(description="The viewer sees the console and cannot touch it.")] = False
     ttl: (
         Annotated[
-            int, Meta(description="Seconds; the configuration's `token_ttl` else.", ge=1, le=31_536_000, examples=[600])
+            int,
+            Meta(description="Seconds; the configuration's `token_ttl` else.", ge=1, le=LONGEST_TTL, examples=[600]),
         ]
         | None
     ) = None
@@ -170,7 +172,7 @@ class AccessWish(Shape, frozen=True):
                 description="How often it may be redeemed; 0 is any number until it expires. The configuration's "
                 "`uses` else.",
                 ge=0,
-                le=1_000_000,
+                le=MOST_USES,
                 examples=[1],
             ),
         ]
