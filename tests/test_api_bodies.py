@@ -4,6 +4,7 @@ What L{vncproxy.api.bodies} makes of a body, and how it tells a fault.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -34,6 +35,7 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     colour: Colour = Colour.RED
     litres: Annotated[int, msgspec.Meta(ge=1)] | None = None
     glossy: bool = False
+    opened: datetime | None = None
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +84,7 @@ class DecodeBodyTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.told(b'{"name": "x", "zzz": 1}'),
-            "zzz: there is no such key; the keys are name, colour, litres, glossy.",
+            "zzz: there is no such key; the keys are name, colour, litres, glossy, opened.",
         )
 
     def test_wrongType(self) -> None:
@@ -111,6 +113,12 @@ class DecodeBodyTests(SynchronousTestCase):
         with self.assertRaises(RequestError) as caught:
             decodeBody(Wish, b'{"colour": "green"}')
         self.assertEqual(str(caught.exception), "colour: must be one of red, blue.")
+
+    def test_otherFaults(self) -> None:
+        """
+        A value that is wrong in a way of its own is told with its key.
+        """
+        self.assertEqual(self.told(b'{"name": "x", "opened": "today"}'), "opened: is not valid.")
 
     def test_notAnObject(self) -> None:
         """

@@ -99,12 +99,23 @@ class RemoteTests(SynchronousTestCase):
         """
         self.assertIn("does not answer within 15 s", self.failing(httpx.ReadTimeout("slow")))
 
-    def test_certificate(self) -> None:
+    def test_tls(self) -> None:
         """
-        A certificate that cannot be trusted is told as such, with the cure.
+        Where TLS fails it is told why, with the cure.
         """
-        words = self.failing(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"))
-        self.assertIn("SSL_CERT_FILE", words)
+        for fault in ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "[SSL] record layer failure"):
+            words = self.failing(httpx.ConnectError(fault))
+            self.assertIn(fault, words)
+            self.assertIn("SSL_CERT_FILE", words)
+
+    def test_impossibleURL(self) -> None:
+        """
+        A URL that only httpx finds wrong is a wrong call too.
+        """
+        remote = Remote("http://xn--\u2028", Key(None, {"VNCPROXY_KEY": KEY}))
+        with self.assertRaises(click.BadParameter) as caught:
+            remote.ask("GET", "consoles")
+        self.assertIn("is not a URL", caught.exception.message)
 
     def test_somebodyElse(self) -> None:
         """

@@ -45,14 +45,23 @@ class MainTests(CLITestCase):
         """
         An address that is no URL is a wrong call, told before anything is sent.
         """
-        self.assertIn("http://", self.fails("--api", "127.0.0.1:8774", "console", "list", code=2))
+        for wrong in (
+            "127.0.0.1:8774",
+            "ftp://h",
+            "http://",
+            "http://[::1",
+            "http://h:x",
+            "http://h:99999",
+            "http://a b",
+        ):
+            self.assertIn("http://HOST:PORT", self.fails("--api", wrong, "console", "list", code=2))
 
     def test_apiFromEnvironment(self) -> None:
         """
         The API's address may come from the environment.
         """
         self.environ["VNCPROXY_API"] = "nonsense"
-        self.assertIn("'nonsense' is not a URL", self.fails("console", "list", code=2))
+        self.assertIn("'nonsense' is not an address", self.fails("console", "list", code=2))
 
     def test_light(self) -> None:
         """

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from vncproxy.config.shapes import LONGEST_SECONDS, MOST_USES
 from vncproxy.model import Console, ConsoleType, Session
 from vncproxy.targets import formatTarget
-from vncproxy.tokens.authority import LONGEST_TTL, MOST_USES
 
 #: What a console's id may be: it stands in paths and in logs, so it needs no escaping in either.
 CONSOLE_ID_PATTERN: Final = "^[A-Za-z0-9_][A-Za-z0-9._:~-]{0,127}$"
@@ -161,7 +161,9 @@ class AccessWish(Shape, frozen=True):
     ttl: (
         Annotated[
             int,
-            Meta(description="Seconds; the configuration's `token_ttl` else.", ge=1, le=LONGEST_TTL, examples=[600]),
+            Meta(
+                description="Seconds; the configuration's `token_ttl` else.", ge=1, le=LONGEST_SECONDS, examples=[600]
+            ),
         ]
         | None
     ) = None

@@ -138,10 +138,10 @@ class Remote:
         except httpx.InvalidURL as error:
             raise click.BadParameter(f"{self.url!r} is not a URL: {error}", param_hint="--api") from None
         except httpx.TransportError as error:
-            if "certificate" in str(error).lower():
+            if "ssl" in str(error).lower():
                 raise click.ClickException(
-                    f"The certificate of {self.url} cannot be trusted: {error}. Name its authority in the variable "
-                    f"SSL_CERT_FILE."
+                    f"TLS with {self.url} fails: {error}. An authority of your own is named by the variable "
+                    f"SSL_CERT_FILE; an API without TLS has a URL that begins with http://."
                 ) from None
             raise click.ClickException(
                 f"No proxy answers at {self.url}. Is it running? Start it with: twistd -n vncproxy"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -52,8 +53,20 @@ def main(context: click.Context, api: str, keyFile: Path | None) -> None:
 
     All of it goes through the API of a running proxy (`twistd -n vncproxy`). `vncproxy COMMAND --help` shows examples.
     """
-    if not api.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{api!r} is not a URL. It begins with http:// or https://.", param_hint="--api")
+    if not _isURL(api):
+        raise click.BadParameter(
+            f"{api!r} is not an address of an API. Write http://HOST:PORT or https://HOST:PORT.", param_hint="--api"
+        )
     named = context.get_parameter_source("keyFile") is ParameterSource.COMMANDLINE
     # A test brings its own way to the API; a person takes the network.
     context.obj = Remote(api.rstrip("/"), Key(keyFile, os.environ, named), transport=context.obj)
+
+
+def _isURL(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # A port that is none is found out only when it is asked for.
+        known = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+    return known and text.isprintable() and " " not in text
