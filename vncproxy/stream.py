@@ -52,6 +52,9 @@ class _Nowhere:
         pass
 
 
+_NOWHERE: Final = _Nowhere()
+
+
 @implementer(IByteStream, IHalfCloseableProtocol)
 class ByteStream(Protocol):
     """
@@ -90,6 +93,7 @@ class ByteStream(Protocol):
         self._enough: Callable[[], bool] = lambda: False
         self._waiting: Deferred[None] | None = None
         self._deadline: IDelayedCall | None = None
+        self._cutOff: IDelayedCall | None = None
         self._sink: Sink | None = None
 
     # From the transport.
@@ -107,9 +111,11 @@ class ByteStream(Protocol):
         Bytes while a handshake runs; L{handOver} puts the sink in this method's place.
         """
         self._buffer += data
-        if self._waiting is not None and self._enough():
-            self._wake()
-        elif len(self._buffer) > BUFFER_LIMIT and self._fault is None:
+        waiting = self._waiting
+        if waiting is not None and self._enough():
+            self._waiting = None
+            waiting.callback(None)
+        if len(self._buffer) > BUFFER_LIMIT:
             self._fail(ProtocolError(f"the peer sent more than {BUFFER_LIMIT} bytes ahead of its turn"))
             self.abort()
 
@@ -141,6 +147,9 @@ class ByteStream(Protocol):
         else:
             self._fail(StreamEnded("the peer hung up"))
         self.expectWithin(None)
+        if self._cutOff is not None:
+            self._cutOff.cancel()
+            self._cutOff = None
         if self._lost is not None:
             self._lost()
 
@@ -153,7 +162,7 @@ class ByteStream(Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if seconds is not None:
+        if seconds is not None and not self._gone:
             self._deadline = self._clock.callLater(seconds, self._late)
 
     def _late(self) -> None:
@@ -201,18 +210,15 @@ class ByteStream(Protocol):
         del self._buffer[:count]
         return data
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            if self._enough() or self._fault is None:
-                waiting.callback(None)
-            else:
-                waiting.errback(self._fault)
-
     def _fail(self, fault: VNCProxyError) -> None:
+        """
+        From now on every read that the buffer cannot serve fails with the first fault that there was.
+        """
         if self._fault is None:
             self._fault = fault
-        self._wake()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.errback(self._fault)
 
     # Towards the peer.
 
@@ -230,26 +236,31 @@ class ByteStream(Protocol):
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """
-        See L{IByteStream.close}.
+        See L{IByteStream.close}. Only the first call counts.
         """
-        self._divert(_Nowhere())
-        if self._gone:
+        if self._gone or self._sink is _NOWHERE:
             return
+        self._divert(_NOWHERE)
+        self._buffer.clear()
         self.expectWithin(None)
-        self._deadline = self._clock.callLater(CLOSING_SECONDS, self._cut)
+        self._cutOff = self._clock.callLater(CLOSING_SECONDS, self._cut)
         if self._tell is not None:
             self._tell(code, reason)
         self.transport.loseConnection()
+        # Whoever still reads would wait for ever.
+        self._fail(StreamEnded("we hung up"))
 
     def _cut(self) -> None:
-        self._deadline = None
+        self._cutOff = None
         self.abort()
 
     def abort(self) -> None:
         """
         See L{IByteStream.abort}.
         """
-        self.transport.abortConnection()
+        # A TLS transport that is gone raises when it is asked to.
+        if not self._gone:
+            self.transport.abortConnection()
 
     # Towards the relay.
 
@@ -261,6 +272,9 @@ class ByteStream(Protocol):
         self._divert(sink)
         if self._buffer:
             sink.received(self._take(len(self._buffer)))
+        if self._sink is not sink:
+            # These bytes have made it close.
+            return
         if self._gone:
             sink.lost(self._clean)
         elif self._readEnded:
@@ -279,8 +293,10 @@ KEEP_ALIVE_INTERVAL: Final = 15
 KEEP_ALIVE_PROBES: Final = 4
 UNACKNOWLEDGED_LIMIT: Final = 120
 """
-After so many seconds a TCP peer that acknowledges nothing of what was sent is given up.
+After so many seconds a TCP peer that takes nothing of what was sent is given up (C{TCP_USER_TIMEOUT}, tcp(7)).
 """
+
+_TCP_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 def tuneSocket(transport: object) -> None:
@@ -293,14 +309,16 @@ def tuneSocket(transport: object) -> None:
     if not ITCPTransport.providedBy(transport):
         return
     tcp: Any = transport
+    handle = tcp.getHandle()
+    # Twisted's UNIX sockets claim to be TCP transports too.
+    if not isinstance(handle, socket.socket) or handle.family not in _TCP_FAMILIES:
+        return
     tcp.setTcpNoDelay(True)
     tcp.setTcpKeepAlive(True)
-    handle = tcp.getHandle()
-    if isinstance(handle, socket.socket):
-        for option, value in (
-            (socket.TCP_KEEPIDLE, KEEP_ALIVE_IDLE),
-            (socket.TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL),
-            (socket.TCP_KEEPCNT, KEEP_ALIVE_PROBES),
-            (socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT * 1000),
-        ):
-            handle.setsockopt(socket.IPPROTO_TCP, option, value)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, KEEP_ALIVE_IDLE),
+        (socket.TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL),
+        (socket.TCP_KEEPCNT, KEEP_ALIVE_PROBES),
+        (socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT * 1000),
+    ):
+        handle.setsockopt(socket.IPPROTO_TCP, option, value)
