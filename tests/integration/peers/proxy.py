@@ -122,7 +122,16 @@ class VNCProxy:
         path.chmod(0o600)
         told = self.state / "endpoints.json"
         told.unlink(missing_ok=True)
-        words = ["-n", "--pidfile=", "vncproxy", "--config", path, "--state-dir", self.state, *self._arguments]
+        words: list[str | Path] = [
+            "-n",
+            "--pidfile=",
+            "vncproxy",
+            "--config",
+            path,
+            "--state-dir",
+            self.state,
+            *self._arguments,
+        ]
         self.program = await self._bench.run("vncproxy", self._twistd, *words)
         self.endpoints = await self.program.until(lambda: _read(told), "it listened", 20)
 
