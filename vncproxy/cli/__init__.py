@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from vncproxy.cli.consoles import console, token, url
 from vncproxy.cli.local import checkConfig, demo
+from vncproxy.cli.quickstart import quickstart
 from vncproxy.cli.root import main
 from vncproxy.cli.sessions import session
 
 __all__ = ["main"]
 
-for _command in (console, url, session, token, demo, checkConfig):
+for _command in (console, url, session, token, demo, quickstart, checkConfig):
     main.add_command(_command)

@@ -1,0 +1,14 @@
+"""
+What C{twistd} finds of vncproxy.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import ServiceMaker
+
+vncproxy = ServiceMaker(
+    "vncproxy",
+    "vncproxy.tap",
+    "The VNC console proxy: browsers, Java and raw TCP viewers reach consoles with a token.",
+    "vncproxy",
+)

@@ -1,0 +1,66 @@
+"""
+C{twistd -n vncproxy}: the one place that asks for the global reactor.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as TwistedOptions
+from twisted.python.usage import UsageError
+
+from vncproxy.config import loadConfig, stateDirectory
+from vncproxy.errors import ConfigError
+from vncproxy.service import ProxyService
+
+
+class Options(TwistedOptions):
+    """
+    The command line of C{twistd vncproxy}.
+    """
+
+    synopsis = "[--config FILE] [--state-dir DIR] [--tls-self-signed] [--demo]"
+
+    longdesc = (
+        "With no option at all everything listens on loopback: the page and WebSockets on port 6080, Java and raw TCP "
+        "viewers on 6081, the API on 8774. Consoles and tokens live in the state directory, and so does the API key "
+        "that is made at the first start (api.key)."
+    )
+
+    optParameters = [  # noqa: RUF012  # so does twisted.python.usage want it
+        ["config", "c", None, "TOML file; `vncproxy check-config FILE` checks one."],
+        [
+            "state-dir",
+            "s",
+            None,
+            "Where state is kept. [default: $XDG_STATE_HOME/vncproxy, or ~/.local/state/vncproxy]",
+        ],
+    ]
+
+    optFlags = [  # noqa: RUF012
+        ["tls-self-signed", None, "Serve TLS with a certificate made here, where [tls] names none."],
+        ["demo", None, "Start a demo desktop too, and print a URL that opens it."],
+    ]
+
+    def parseArgs(self, *arguments: str) -> None:
+        """
+        There are no arguments beside the options.
+        """
+        if arguments:
+            raise UsageError(f"Unexpected argument: {arguments[0]}")
+
+
+def makeService(options: Options) -> IService:
+    """
+    The service that C{twistd} runs. A configuration that cannot be used ends the program in words.
+    """
+    from twisted.internet import reactor
+
+    try:
+        directory = Path(stateDirectory(options["state-dir"], os.environ))
+        config = loadConfig(options["config"], str(directory))
+    except ConfigError as error:
+        raise SystemExit(f"vncproxy: {error}") from error
+    return ProxyService(reactor, config, directory, bool(options["tls-self-signed"]), bool(options["demo"]))
