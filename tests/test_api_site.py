@@ -91,7 +91,7 @@ class MakeSiteTests(SynchronousTestCase):
         self.connection.request("GET", "/things/apple", headers=KEY | {"User-Agent": "curl/8"})
         line = self.log.getvalue()
         self.assertTrue(line.startswith("203.0.113.9 - - ["), line)
-        self.assertTrue(line.endswith(' "GET /things/apple HTTP/1.1" 200 16 "-" "curl/8"\n'), line)
+        self.assertTrue(line.endswith(' "GET /things/apple HTTP/1.1" 200 17 "-" "curl/8"\n'), line)
 
     def test_accessLogHasNoSecrets(self) -> None:
         """

@@ -336,6 +336,8 @@ def _send(answer: Answer, request: Request) -> None:
         request.setHeader(name, value)
     if answer.body is not None:
         body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+        # For who reads it on a terminal; to JSON it is nothing.
+        body += b"\n"
         request.setHeader("content-type", "application/json")
         request.setHeader("x-content-type-options", "nosniff")
         request.setHeader("content-length", str(len(body)))
