@@ -83,6 +83,12 @@ def _twistedLink(module: ModuleType, thing: Any, name: str) -> str:
 
 
 class _Readable(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        # pydoctor shows the values of constants as XML, and writes a no-break space as HTML would.
+        if isinstance(node.value, str) and "\u00a0" in node.value:
+            return ast.copy_location(ast.Constant(node.value.replace("\u00a0", " ")), node)
+        return node
+
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id == "Annotated" and isinstance(node.slice, ast.Tuple):
