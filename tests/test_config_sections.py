@@ -1,0 +1,71 @@
+"""
+The configuration as values.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import get_type_hints
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from vncproxy.config import BackendSection, Config, StaticConsole
+from vncproxy.config.checks import sections, shapes
+
+
+class SectionTests(SynchronousTestCase):
+    """
+    The sections and their defaults.
+    """
+
+    def test_loopback(self) -> None:
+        """
+        By default nothing listens beyond this machine.
+        """
+        config = Config()
+        for section in (config.web, config.java, config.api):
+            for endpoint in section.listen:
+                self.assertTrue(endpoint.endswith(":interface=127.0.0.1"), endpoint)
+
+    def test_frozen(self) -> None:
+        """
+        No part of a configuration can be changed.
+        """
+        config = Config()
+        self.assertRaises(AttributeError, setattr, config, "web", config.web)
+        self.assertRaises(AttributeError, setattr, config.web, "heartbeat", 1.0)
+
+    def test_defaultsAreRight(self) -> None:
+        """
+        No check finds a fault with a default.
+        """
+        config = Config()
+        for name, section in sections().items():
+            for key, (_, shape) in shapes(section).items():
+                value = getattr(getattr(config, name), key)
+                if value is not None:
+                    self.assertEqual(list(shape.faults(value)), [], f"{name}.{key}")
+
+    def test_everyKeyHasAShape(self) -> None:
+        """
+        Each key of each section says what may stand there.
+        """
+        for section in (*sections().values(), StaticConsole):
+            self.assertEqual(set(shapes(section)), set(get_type_hints(section)) - {"__struct_config__"})
+            for key, (_, shape) in shapes(section).items():
+                self.assertTrue(shape.expected and shape.example, key)
+
+    def test_passwordStaysSecret(self) -> None:
+        """
+        The repr of a configuration shows no console's password.
+        """
+        console = StaticConsole(id="a", url="vnc://h", password="hunter2")
+        self.assertNotIn("hunter2", repr(Config(console=(console,))) + str(console))
+        self.assertIn("vnc://h", repr(console))
+
+    def test_networks(self) -> None:
+        """
+        The allowed networks are there as networks.
+        """
+        section = BackendSection(allowed_networks=("10.0.0.0/8", "::1/128"))
+        self.assertEqual(section.networks, (ip_network("10.0.0.0/8"), ip_network("::1/128")))

@@ -1,0 +1,46 @@
+"""
+The configuration: a TOML text becomes frozen, typed values, or a list of all that is wrong with it.
+
+::
+
+    file ──► text ──tomllib──► tables ──► each key: its type, then what it means ──► Config
+                    lines: key path ──► line number ──► Problem(file, line, key, message, cure)
+"""
+
+from __future__ import annotations
+
+from vncproxy.config.checks import checkConfig
+from vncproxy.config.files import checkFile, loadConfig, stateDirectory
+from vncproxy.config.problems import Problem
+from vncproxy.config.sections import (
+    APISection,
+    BackendSection,
+    Config,
+    ConsoleAuthSection,
+    JavaSection,
+    LimitsSection,
+    ProxySection,
+    StaticConsole,
+    StoreSection,
+    TLSSection,
+    WebSection,
+)
+
+__all__ = [
+    "APISection",
+    "BackendSection",
+    "Config",
+    "ConsoleAuthSection",
+    "JavaSection",
+    "LimitsSection",
+    "Problem",
+    "ProxySection",
+    "StaticConsole",
+    "StoreSection",
+    "TLSSection",
+    "WebSection",
+    "checkConfig",
+    "checkFile",
+    "loadConfig",
+    "stateDirectory",
+]

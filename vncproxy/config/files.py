@@ -1,0 +1,144 @@
+"""
+The configuration file on the disk, the files that it names, and the state directory.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+from twisted.logger import Logger
+
+from vncproxy.config.checks import Reading, readConfig
+from vncproxy.config.problems import Problem
+from vncproxy.config.sections import Config
+from vncproxy.errors import ConfigError
+
+_log = Logger()
+
+_MOST_BYTES: Final = 1024 * 1024
+
+_PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
+
+
+def loadConfig(path: str | None, stateDir: str | None = None) -> Config:
+    """
+    Read a configuration file. Paths of certificates that are not absolute are taken from its directory.
+
+    @param path: L{None} is no file: everything as it is by default.
+    @param stateDir: where the store is kept if the file does not say.
+
+    @raise ConfigError: it cannot be used; the text has one line for each problem, with file, line, key, cause and cure.
+    """
+    config = Config() if path is None else _usable(path)
+    if stateDir is not None and config.store.url is None:
+        store = msgspec.structs.replace(config.store, url=f"sqlite:{os.path.abspath(stateDir)}/vncproxy.sqlite")
+        config = msgspec.structs.replace(config, store=store)
+    return config
+
+
+def checkFile(path: str) -> list[Problem]:
+    """
+    All that is wrong with a configuration file, the files that it names and its mode included. Some of the problems may
+    be warnings only.
+    """
+    return _examine(path)[1]
+
+
+def stateDirectory(option: str | None, environ: Mapping[str, str]) -> str:
+    """
+    The absolute path of the directory where state is kept, which is made, at mode 700, if it is not there.
+
+    @param option: what the command line says; L{None} is C{$XDG_STATE_HOME/vncproxy}, or C{~/.local/state/vncproxy}.
+
+    @raise ConfigError: it cannot be made, or is no directory.
+    """
+    path = os.path.abspath(_defaultStateDirectory(environ) if option is None else option)
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--state-dir: {path} cannot be made ({error.strerror}). Name a directory that we may write to."
+        ) from error
+    return path
+
+
+def _defaultStateDirectory(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):
+        # XDG Base Directory Specification: a relative path is to be ignored.
+        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "vncproxy")
+
+
+def _usable(path: str) -> Config:
+    config, problems = _examine(path)
+    fatal = [str(problem) for problem in problems if problem.fatal]
+    if config is None or fatal:
+        raise ConfigError("\n".join(fatal))
+    for problem in problems:
+        _log.warn("{problem}", problem=str(problem))
+    return config
+
+
+def _examine(path: str) -> tuple[Config | None, list[Problem]]:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
+        if len(data) > _MOST_BYTES:
+            return None, [Problem(path, 0, "", "it is longer than 1 MiB", "Name a configuration file.")]
+        # Some editors put a byte order mark first.
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        return None, [Problem(path, 0, "", f"it cannot be read ({error.strerror})", "Name a file that we may read.")]
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return None, [Problem(path, line, "", "it is not UTF-8", "Save the file in that encoding.")]
+    reading = readConfig(text, path)
+    if reading.config is None:
+        return None, list(reading.problems)
+    config = _withPaths(reading.config, os.path.dirname(os.path.abspath(path)))
+    problems = [*_pemProblems(config, reading, path), *_modeProblems(config, mode, path)]
+    return config, problems
+
+
+def _withPaths(config: Config, directory: str) -> Config:
+    tls = config.tls
+    certificate = None if tls.certificate is None else os.path.join(directory, tls.certificate)
+    key = None if tls.key is None else os.path.join(directory, tls.key)
+    return msgspec.structs.replace(config, tls=msgspec.structs.replace(tls, certificate=certificate, key=key))
+
+
+def _pemProblems(config: Config, reading: Reading, name: str) -> Iterator[Problem]:
+    tls = config.tls
+    if tls.certificate is None:
+        return
+    holders = {"certificate": ("certificate", tls.certificate), "key": ("key", tls.key)}
+    if tls.key is None:
+        holders["key"] = ("certificate", tls.certificate)
+    for wanted, (key, path) in holders.items():
+        message = _pemFault(str(path), wanted)
+        if message is not None:
+            line = reading.lines.of(("tls", key))
+            yield Problem(name, line, f"tls.{key}", message, f"Name a PEM file that holds the {wanted}.")
+
+
+def _pemFault(path: str, wanted: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST_BYTES)
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    held = any(mark in data for mark in _PEM_MARKS[wanted])
+    return None if held else f"{path} holds no {'certificate' if wanted == 'certificate' else 'private key'} in PEM"
+
+
+def _modeProblems(config: Config, mode: int, name: str) -> Iterator[Problem]:
+    if mode & stat.S_IROTH and any(console.password is not None for console in config.console):
+        yield Problem(
+            name, 0, "console.password", "everyone on this machine can read it", f"Run: chmod 600 {name}", fatal=False
+        )

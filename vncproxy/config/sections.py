@@ -1,0 +1,193 @@
+"""
+The configuration as values: what each key means, its unit and its default. This is the one place for the defaults.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+
+import msgspec
+
+from vncproxy.config import shapes
+
+Endpoints = Annotated[tuple[str, ...], shapes.ENDPOINTS]
+Seconds = Annotated[float, shapes.SECONDS]
+SecondsOrNone = Annotated[float, shapes.SECONDS_OR_NONE]
+Count = Annotated[int, shapes.COUNT]
+BaseURL = Annotated[str | None, shapes.BASE_URL]
+Path = Annotated[str | None, shapes.PATH]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    A table of the configuration file.
+    """
+
+
+class WebSection(Section, frozen=True, kw_only=True):
+    """
+    The frontend for browsers: the page and its WebSocket.
+
+    @ivar listen: endpoint strings; none of them switches the frontend off.
+    @ivar novncproxy_base_url: what access URLs begin with; L{None} is made from C{listen}.
+    @ivar allowed_origins: further origins, or host names, whose pages may open consoles.
+    @ivar frame_ancestors: sources that may show the page in a frame (C{Content-Security-Policy}).
+    @ivar heartbeat: seconds between WebSocket pings; 0 sends none.
+    """
+
+    listen: Endpoints = ("tcp:6080:interface=127.0.0.1",)
+    novncproxy_base_url: BaseURL = None
+    allowed_origins: Annotated[tuple[str, ...], shapes.ORIGINS] = ()
+    frame_ancestors: Annotated[tuple[str, ...], shapes.SOURCES] = ("'self'",)
+    heartbeat: SecondsOrNone = 30.0
+
+
+class JavaSection(Section, frozen=True, kw_only=True):
+    """
+    The frontend for Java and raw TCP viewers.
+
+    @ivar listen: endpoint strings; none of them switches the frontend off.
+    @ivar xvpvncproxy_base_url: what access URLs begin with; L{None} is made from C{listen}.
+    """
+
+    listen: Endpoints = ("tcp:6081:interface=127.0.0.1",)
+    xvpvncproxy_base_url: BaseURL = None
+
+
+class TLSSection(Section, frozen=True, kw_only=True):
+    """
+    TLS of all frontends.
+
+    @ivar certificate: PEM file with the certificate and its chain; L{None} serves without TLS.
+    @ivar key: PEM file with the private key; L{None} where the certificate's file holds it.
+    @ivar minimum_version: the oldest version of TLS that is spoken.
+    @ivar ciphers: OpenSSL's list for TLS 1.2; L{None} is our choice.
+    @ivar self_signed: make a certificate where none is named.
+    """
+
+    certificate: Path = None
+    key: Path = None
+    minimum_version: Annotated[Literal["1.2", "1.3"], shapes.TLS_VERSION] = "1.2"
+    ciphers: Annotated[str | None, shapes.CIPHERS] = None
+    self_signed: Annotated[bool, shapes.SWITCH] = False
+
+
+class APISection(Section, frozen=True, kw_only=True):
+    """
+    The HTTP API.
+
+    @ivar listen: endpoint strings.
+    """
+
+    listen: Endpoints = ("tcp:8774:interface=127.0.0.1",)
+
+
+class ConsoleAuthSection(Section, frozen=True, kw_only=True):
+    """
+    Tokens.
+
+    @ivar token_ttl: for how many seconds a token may be redeemed.
+    @ivar uses: how often a token may be redeemed; 0 is any number of times.
+    @ivar timeout: after how many seconds a silent token service counts as out of reach.
+    @ivar resume_window: for how many seconds a browser that was cut off may come back with a token that is used up; 0
+        ends that right at once.
+    """
+
+    token_ttl: Seconds = 600.0
+    uses: Count = 1
+    timeout: Seconds = 5.0
+    resume_window: SecondsOrNone = 60.0
+
+
+class StoreSection(Section, frozen=True, kw_only=True):
+    """
+    Where consoles and tokens are kept.
+
+    @ivar url: C{sqlite:/PATH}; L{None} is a file in the state directory.
+    """
+
+    url: Annotated[str | None, shapes.STORE] = None
+
+
+class ProxySection(Section, frozen=True, kw_only=True):
+    """
+    This proxy.
+
+    @ivar id: what lists call it; L{None} is the name of the host.
+    @ivar public_address: under which viewers reach it; L{None} is 127.0.0.1.
+    @ivar capacity: how many sessions it carries at most; 0 is no limit.
+    """
+
+    id: Annotated[str | None, shapes.ID] = None
+    public_address: Annotated[str | None, shapes.HOST] = None
+    capacity: Count = 0
+
+
+class BackendSection(Section, frozen=True, kw_only=True):
+    """
+    How consoles are dialled.
+
+    @ivar connect_timeout: seconds.
+    @ivar allowed_networks: where consoles may be, in CIDR notation; none of them is anywhere.
+    """
+
+    connect_timeout: Seconds = 10.0
+    allowed_networks: Annotated[tuple[str, ...], shapes.NETWORKS] = ()
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """
+        C{allowed_networks}, parsed.
+        """
+        return tuple(ip_network(each) for each in self.allowed_networks)
+
+
+class LimitsSection(Section, frozen=True, kw_only=True):
+    """
+    Bounds on what viewers may do.
+
+    @ivar handshake_seconds: from the connection of a viewer to its console's first picture.
+    @ivar half_closed_seconds: how long a session may go on in one direction when the other has ended.
+    """
+
+    handshake_seconds: Seconds = 15.0
+    half_closed_seconds: Seconds = 60.0
+
+
+class StaticConsole(Section, frozen=True, kw_only=True):
+    """
+    A console that the file itself names.
+
+    @ivar name: what a person calls it; L{None} is the id.
+    @ivar url: target URL.
+    @ivar password: for its RFB security.
+    """
+
+    id: Annotated[str, shapes.ID]
+    url: Annotated[str, shapes.TARGET]
+    name: Annotated[str | None, shapes.LINE] = None
+    password: Annotated[str | None, shapes.SECRET] = None
+
+    def __repr__(self) -> str:
+        """
+        Everything but the password.
+        """
+        return f"StaticConsole(id={self.id!r}, url={self.url!r}, name={self.name!r})"
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """
+    The whole configuration; without arguments, that of a file that says nothing.
+    """
+
+    web: WebSection = WebSection()
+    java: JavaSection = JavaSection()
+    tls: TLSSection = TLSSection()
+    api: APISection = APISection()
+    consoleauth: ConsoleAuthSection = ConsoleAuthSection()
+    store: StoreSection = StoreSection()
+    proxy: ProxySection = ProxySection()
+    backend: BackendSection = BackendSection()
+    limits: LimitsSection = LimitsSection()
+    console: tuple[StaticConsole, ...] = ()

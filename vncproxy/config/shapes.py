@@ -1,0 +1,192 @@
+"""
+What the values of the configuration may be: a shape for each kind of value, hung on the type of a key.
+
+A shape says in words what is expected and checks what the type alone does not say. Faults never quote a value that may
+be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_network
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+
+from vncproxy.config.endpoints import endpointFaults
+from vncproxy.config.problems import Fault
+from vncproxy.targets import BadTarget, isHost, parseTarget
+
+LONGEST_SECONDS: Final = 10 * 365 * 86400
+"""
+Ten years: more than anybody means, and still a date that calendars can write.
+"""
+
+MOST_USES: Final = 1_000_000_000
+
+CONSOLE_ID: Final = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
+"""
+What names a console, in URLs and in lists.
+"""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CSP_SOURCE: Final = re.compile(r"[!-+\--:<-~]+")
+
+
+def _nothing(value: Any) -> Iterable[Fault]:
+    return ()
+
+
+@attrs.frozen
+class Shape:
+    """
+    What a value may be.
+
+    @ivar expected: in words, after "it must be".
+    @ivar example: as it stands in the file.
+    @ivar faults: all that is wrong with a value of the right type.
+    """
+
+    expected: str
+    example: str
+    faults: Callable[[Any], Iterable[Fault]] = _nothing
+
+
+def _within(expected: str, example: str, low: float, high: float, open_: bool = False) -> Shape:
+    """
+    The shape of a number from C{low} (or, if C{open_}, above it) to C{high}.
+    """
+
+    def faults(value: float) -> Iterator[Fault]:
+        # In this form it holds for what is not a number at all, too.
+        if not low <= value <= high or (open_ and value == low):
+            yield Fault(f"it must be {expected}", f"Write for instance {example}.")
+
+    return Shape(expected, example, faults)
+
+
+def _each(shape: Shape) -> Shape:
+    """
+    The shape of a list whose members have the given one.
+    """
+
+    def faults(values: Iterable[Any]) -> Iterator[Fault]:
+        for index, value in enumerate(values, 1):
+            for fault in shape.faults(value):
+                yield attrs.evolve(fault, message=f"in entry {index}, {fault.message}") if index > 1 else fault
+
+    return Shape(f"{shape.expected}, or a list of such", shape.example, faults)
+
+
+def _networkFaults(text: str) -> Iterator[Fault]:
+    try:
+        ip_network(text)
+    except ValueError:
+        try:
+            yield Fault("it names a host within a network", f'Write "{ip_network(text, strict=False)}".')
+        except ValueError:
+            yield Fault("it is no network", 'Write for instance "10.0.0.0/8" or "2001:db8::/32".')
+
+
+def _splitURL(text: str) -> SplitResult | None:
+    """
+    The parts of an http(s) URL with a proper host, or L{None}.
+    """
+    if re.search(r"[^!-~]", text):
+        return None
+    try:
+        parts = urlsplit(text)
+        # Reading the port raises for one that is no number.
+        port = parts.port
+    except ValueError:
+        return None
+    proper = parts.scheme in ("http", "https") and port != 0 and isHost(parts.hostname or "")
+    return parts if proper else None
+
+
+def _urlFaults(text: str) -> Iterator[Fault]:
+    parts = _splitURL(text)
+    if parts is None:
+        yield Fault("it is no URL that a viewer could be sent to", "Write http:// or https://, a host and a path.")
+    elif "@" in parts.netloc:
+        yield Fault("it holds credentials", "Write it without them: everyone who opens a console sees it.")
+    elif "#" in text:
+        yield Fault('it holds a "#"', "Write it without: the token is put behind it.")
+
+
+def _originFaults(text: str) -> Iterator[Fault]:
+    if text == "*" or isHost(text):
+        return
+    parts = _splitURL(text)
+    if parts is None or text.lower() != f"{parts.scheme}://{parts.netloc.lower()}" or "@" in parts.netloc:
+        yield Fault("it is no origin", 'Write for instance "https://dashboard.example" or "dashboard.example".')
+
+
+def _sourceFaults(text: str) -> Iterator[Fault]:
+    if not _CSP_SOURCE.fullmatch(text):
+        yield Fault(
+            "it is no source of a Content-Security-Policy",
+            'Write for instance "\'self\'" or "https://dashboard.example", one to an entry.',
+        )
+
+
+def _cipherFaults(text: str) -> Iterator[Fault]:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(text)
+    except (ssl.SSLError, ValueError):
+        yield Fault("OpenSSL knows no cipher by it", 'Write a list of OpenSSL\'s, such as "ECDHE+AESGCM".')
+
+
+def _targetFaults(text: str) -> Iterator[Fault]:
+    try:
+        parseTarget(text)
+    except BadTarget as error:
+        yield Fault(error.cause, error.cure)
+
+
+def _storeFaults(text: str) -> Iterator[Fault]:
+    if not re.fullmatch(r"sqlite:/[^\x00]+", text):
+        yield Fault("it names no store", 'Write "sqlite:" and an absolute path.')
+
+
+def _hostFaults(text: str) -> Iterator[Fault]:
+    if not isHost(text):
+        yield Fault("it is neither a host name nor an IP address", "Write it without scheme, port and brackets.")
+
+
+def _lineFaults(text: str) -> Iterator[Fault]:
+    if not text.strip() or len(text) > 255 or _CONTROL.search(text):
+        yield Fault("it is not a line of 1 to 255 characters", "Write a few words.")
+
+
+def _idFaults(text: str) -> Iterator[Fault]:
+    if not CONSOLE_ID.fullmatch(text):
+        yield Fault("it is no id", "Write 1 to 128 letters, digits and . _ : ~ - without blanks.")
+
+
+def _pathFaults(text: str) -> Iterator[Fault]:
+    if not text or "\0" in text:
+        yield Fault("it is no path", "Write the path of a file.")
+
+
+SECONDS: Final = _within("a number of seconds above 0", "10", 0, LONGEST_SECONDS, open_=True)
+SECONDS_OR_NONE: Final = _within("a number of seconds, or 0 for none", "30", 0, LONGEST_SECONDS)
+COUNT: Final = _within("a whole number, or 0 for no limit", "200", 0, MOST_USES)
+SWITCH: Final = Shape("true or false", "true")
+TLS_VERSION: Final = Shape('"1.2" or "1.3"', '"1.2"')
+CIPHERS: Final = Shape("a string of OpenSSL ciphers", '"ECDHE+AESGCM"', _cipherFaults)
+ENDPOINTS: Final = _each(Shape("an endpoint string", '"tcp:6080:interface=127.0.0.1"', endpointFaults))
+BASE_URL: Final = Shape("a URL", '"https://console.example/vnc_auto.html"', _urlFaults)
+ORIGINS: Final = _each(Shape("an origin or a host name", '"https://dashboard.example"', _originFaults))
+SOURCES: Final = _each(Shape("a source of a Content-Security-Policy", "\"'self'\"", _sourceFaults))
+NETWORKS: Final = _each(Shape("a network", '"10.0.0.0/8"', _networkFaults))
+PATH: Final = Shape("the path of a file", '"/etc/vncproxy/tls.pem"', _pathFaults)
+STORE: Final = Shape("the URL of a store", '"sqlite:/var/lib/vncproxy/vncproxy.sqlite"', _storeFaults)
+HOST: Final = Shape("a host name or an IP address", '"console.example"', _hostFaults)
+ID: Final = Shape("an id", '"vm7"', _idFaults)
+LINE: Final = Shape("a string", '"Web server"', _lineFaults)
+TARGET: Final = Shape("a target URL", '"vnc://10.0.0.5:5901"', _targetFaults)
+SECRET: Final = Shape("a string", '"…"')
