@@ -26,7 +26,6 @@ RULES: Final = Rules(
         "targets": 1,
         "stream": 2,
         "relay": 2,
-        "pump": 2,
         "stores": 3,
         "tokens": 3,
         "backends": 3,
@@ -37,7 +36,6 @@ RULES: Final = Rules(
         "frontends": 5,
         "demo": 5,
         "api": 6,
-        "pages": 6,
         "service": 7,
         "tap": 8,
         "cli": 8,
@@ -48,9 +46,8 @@ RULES: Final = Rules(
         ("interfaces", "model"),
         # The configuration names consoles by target URL.
         ("config", "targets"),
-        # The relay joins two streams; the pump is its fast path.
+        # The relay joins two streams.
         ("relay", "stream"),
-        ("relay", "pump"),
         # A store forgets what the rules on tokens, which are pure, call dead.
         ("stores", "tokens"),
         # The broker puts what it relays among the sessions.
