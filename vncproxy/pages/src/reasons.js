@@ -194,7 +194,7 @@ export const tellings = {
 const cannotResume = {
     course: "refused",
     title: "This session cannot be resumed",
-    text: "It was interrupted for too long. Ask for a new console link.",
+    text: "Its link cannot be used again. Ask for a new console link.",
 };
 
 const RESUME_WORDS = new Set(["token_expired", "token_used", "token_unknown"]);
