@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -105,6 +105,7 @@ class ShapeTests(SynchronousTestCase):
         [fault] = shapes.TARGET.faults("vnc://:hunter2@h")
         self.assertNotIn("hunter2", fault.message + fault.cure)
 
+    @settings(deadline=None)
     @given(st.text())
     def test_anyText(self, text: str) -> None:
         """

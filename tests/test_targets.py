@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -110,6 +110,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(target.password, "hunter2")
         self.assertNotIn("hunter2", repr(target) + formatTarget(target))
 
+    @settings(deadline=None)
     @given(st.text())
     def test_noOtherError(self, text: str) -> None:
         """
@@ -127,6 +128,7 @@ class FormatTests(SynchronousTestCase):
     Tests for L{formatTarget}.
     """
 
+    @settings(deadline=None)
     @given(_TCP_TARGETS | _UNIX_TARGETS)
     def test_roundTrip(self, target: Target) -> None:
         """
@@ -148,6 +150,7 @@ class HostTests(SynchronousTestCase):
     Tests for L{isHost}.
     """
 
+    @settings(deadline=None)
     @given(st.ip_addresses())
     def test_addresses(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
         """

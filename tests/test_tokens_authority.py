@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import attrs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
@@ -262,6 +262,7 @@ class RedeemTests(AuthorityCase):
         self.clock.advance(600)
         self.refused(self.authority.redeemToken(self.viewer(token)), TokenExpired)
 
+    @settings(deadline=None)
     @given(st.text())
     def test_malformed(self, text: str) -> None:
         """
