@@ -11,12 +11,21 @@ filter, and only where a policy needs it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from vncproxy.errors import UnparseableInput
 from vncproxy.interfaces import IByteStream, IFilter
 from vncproxy.model import EndReason
+
+_PARTINGS: Final = frozenset(
+    {EndReason.VIEWER_CLOSED, EndReason.VIEWER_LOST, EndReason.CONSOLE_CLOSED, EndReason.CONSOLE_LOST}
+)
+"""
+The reasons for which one of the two leaves.
+"""
 
 
 class _Lane:
@@ -54,7 +63,8 @@ class _Lane:
         self._relay.halfClosed(self._closed)
 
     def lost(self, clean: bool) -> None:
-        self._relay.end(self._closed if clean else self._lost)
+        # Who has said that it sends no more has closed, however its connection ends then.
+        self._relay.end(self._closed if clean or self.finished else self._lost)
 
 
 class _FilteredLane(_Lane):
@@ -151,7 +161,7 @@ class Relay:
         self._firstClosed = self._firstClosed or closed
         if self._inwards.finished and self._outwards.finished:
             self.end(self._firstClosed)
-        elif self._timer is None:
+        else:
             self._timer = self._clock.callLater(self._halfClosedSeconds, self._halfClosedTooLong)
 
     def _halfClosedTooLong(self) -> None:
@@ -164,14 +174,15 @@ class Relay:
         """
         if self._reason is not None:
             return
-        if self._firstClosed is not None and reason in (EndReason.VIEWER_CLOSED, EndReason.CONSOLE_CLOSED):
-            # The second half to close only follows the first.
+        if self._firstClosed is not None and reason in _PARTINGS:
+            # Who goes second only follows the first.
             reason = self._firstClosed
         self._reason = reason
         if self._timer is not None:
             self._timer.cancel()
+        # Before anybody hangs up: that may tell our owner of the loss at once, who would cancel this.
+        self.ended.callback(reason)
         for stream in (self._viewer, self._console):
             # A transport with a producer never closes, as it waits for more.
             stream.transport.unregisterProducer()
             stream.close(reason.closeCode, reason.value)
-        self.ended.callback(reason)
