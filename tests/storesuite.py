@@ -271,7 +271,7 @@ class StoreSuite(_Case):
         Of fifty who redeem a token of one use at the same time, exactly one succeeds.
         """
         self.result(self.store.addToken(token(1)))
-        outcomes = self.results([self.store.amendToken(token(1).hash, _spendOne) for _ in range(50)])
+        outcomes = self.results([self.store.amendToken(token(1).hash, spendOne) for _ in range(50)])
         won = [each for each in outcomes if isinstance(each, TokenRecord)]
         lost = [each for each in outcomes if isinstance(each, TokenUsed)]
         self.assertEqual((len(won), len(lost)), (1, 49))
@@ -286,7 +286,7 @@ class StoreSuite(_Case):
         def fail(record: TokenRecord) -> TokenRecord:
             raise ZeroDivisionError
 
-        rules = (_spendOne, fail, _spendOne)
+        rules = (spendOne, fail, spendOne)
         outcomes = self.results(
             [self.store.amendToken(token(number).hash, rule) for number, rule in enumerate(rules, 1)]
         )
@@ -353,7 +353,7 @@ class StoreSuite(_Case):
             self.store.deleteConsole("a"),
             self.store.addToken(token(1)),
             self.store.token("a"),
-            self.store.amendToken("a", _spendOne),
+            self.store.amendToken("a", spendOne),
             self.store.deleteTokens("a"),
             self.store.abandonSessions(0.0),
             self.store.purge(0.0),
@@ -365,5 +365,8 @@ def _always(record: TokenRecord) -> Callable[[TokenRecord], TokenRecord]:
     return lambda old: record
 
 
-def _spendOne(record: TokenRecord) -> TokenRecord:
+def spendOne(record: TokenRecord) -> TokenRecord:
+    """
+    The rule of a viewer that comes at the beginning of time.
+    """
     return spend(record, VIEWER, 0.0, None)

@@ -10,10 +10,10 @@ from contextlib import closing
 import attrs
 from zope.interface.verify import verifyObject
 
-from tests.storesuite import SQLiteCase, StoreSuite, console, token
-from vncproxy.errors import TokensUnreachable
+from tests.storesuite import SQLiteCase, StoreSuite, console, spendOne, token
+from vncproxy.errors import TokensUnreachable, TokenUsed
 from vncproxy.interfaces import IStore
-from vncproxy.model import Resume
+from vncproxy.model import Resume, TokenRecord
 
 
 class SQLiteStoreTests(StoreSuite, SQLiteCase):
@@ -52,6 +52,16 @@ class FileTests(SQLiteCase):
         """
         self.result(self.makeStore().addToken(token(1)))
         self.assertEqual(self.result(self.makeStore().token(token(1).hash)), token(1))
+
+    def test_twoProcesses(self) -> None:
+        """
+        Of those who redeem a token of one use through two stores over one file, exactly one succeeds.
+        """
+        stores = [self.makeStore(), self.makeStore()]
+        self.result(stores[0].addToken(token(1)))
+        outcomes = self.results([each.amendToken(token(1).hash, spendOne) for each in stores for _ in range(25)])
+        self.assertEqual(sum(isinstance(each, TokenRecord) for each in outcomes), 1)
+        self.assertEqual(sum(isinstance(each, TokenUsed) for each in outcomes), 49)
 
     def test_indexes(self) -> None:
         """
