@@ -81,10 +81,8 @@ def _skyAt(part: float) -> Colour:
     """
     The sky's colour at a part of its height.
     """
-    for (above, upper), (below, lower) in pairwise(_SKY):
-        if part <= below:
-            return mix(upper, lower, (part - above) / (below - above))
-    return _SKY[-1][1]
+    (above, upper), (below, lower) = next(pair for pair in pairwise(_SKY) if part <= pair[1][0])
+    return mix(upper, lower, (part - above) / (below - above))
 
 
 def _paintHills(canvas: Canvas) -> None:

@@ -38,6 +38,7 @@ _RADIUS: Final = 9
 _TITLE_HEIGHT: Final = 28
 _SMALL: Final = 9
 _NORMAL: Final = 11
+_DATE_INDENT: Final = 4
 _BLINK_SECONDS: Final = 0.55
 _HINT: Final = (
     "Type something: all viewers of this desktop see it.",
@@ -125,7 +126,7 @@ class Clock:
         Paint the figures that are others than a moment ago.
         """
         local = moment(now)
-        time, date = f"{local:%H:%M:%S}", f"{local:%A, %-d %B %Y}"
+        time, date = f"{local:%H:%M:%S}", self._dateLine(local)
         before, dateBefore = self._shown
         self._shown = (time, date)
         places = self._places()
@@ -136,8 +137,16 @@ class Clock:
                 yield places[i]
         if date != dateBefore:
             canvas.put(self._sky[-1], self._date.x, self._date.y)
-            canvas.draw(self._date.x + 4, self._date.y, date, _NORMAL, mix(TEXT, DIM, 0.3))
+            canvas.draw(self._date.x + _DATE_INDENT, self._date.y, date, _NORMAL, mix(TEXT, DIM, 0.3))
             yield self._date
+
+    def _dateLine(self, local: datetime) -> str:
+        """
+        The date, written out as far as there is room.
+        """
+        lines = [f"{local:%A, %-d %B %Y}", f"{local:%a %-d %b %Y}", f"{local:%d.%m.}"]
+        room = (self._date.width - _DATE_INDENT) // cellSize(_NORMAL)[0]
+        return next(line for line in [*lines, ""] if len(line) <= room)
 
 
 class Notes:

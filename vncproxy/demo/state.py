@@ -96,7 +96,7 @@ class State:
         if control and alt and keysym == Key.DELETE:
             self.tell("Ctrl-Alt-Del arrived. A real machine would act on it now.", now)
             return None
-        if control:
+        if control and not alt:  # both together are AltGr on some keyboards, and type
             return self._command(keys.character(keysym), now)
         self._type(keysym)
         return None
