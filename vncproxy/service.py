@@ -101,7 +101,7 @@ class ProxyService(Service):
 
     def startService(self) -> None:
         """
-        Build, listen, open the store.
+        Build every part, open the store, listen.
         """
         super().startService()
         try:
@@ -113,7 +113,7 @@ class ProxyService(Service):
 
     def _build(self) -> None:
         """
-        Make every part, then listen.
+        Make every part.
         """
         config, reactor = self._config, self._reactor
         key = readAPIKey(self._directory)
@@ -157,9 +157,11 @@ class ProxyService(Service):
             clock=reactor,
             timeout=config.consoleauth.timeout * 2,
         )
-        self._listen("web", config.web.listen, web)
-        self._listen("java", config.java.listen, java)
-        self._listen("api", config.api.listen, makeSite(api, reactor))
+        self._doors = (
+            ("web", config.web.listen, web),
+            ("java", config.java.listen, java),
+            ("api", config.api.listen, makeSite(api, reactor)),
+        )
 
     def _webResource(self) -> WebResource:
         web = self._config.web
@@ -226,7 +228,7 @@ class ProxyService(Service):
         """
         host: Any = port.getHost()
         if not hasattr(host, "port"):
-            return f"unix:{host.name}"
+            return f"unix:{os.fsdecode(host.name)}"
         address = (
             host.host if host.host not in ("0.0.0.0", "::", "") else self._config.proxy.public_address or "127.0.0.1"
         )
@@ -251,10 +253,12 @@ class ProxyService(Service):
 
     async def _open(self) -> None:
         """
-        Take up what an earlier run has left, then tell that we are up.
+        Take up what an earlier run has left, and only then let viewers in.
         """
         await self._store.open()
         await self._authority.start()
+        for door in self._doors:
+            self._listen(*door)
         if self._demo:
             await self._showDemo()
         urls = {name: [self._address(name, port) for port in ports] for name, ports in self._ports.items()}

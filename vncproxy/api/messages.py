@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from vncproxy.config.shapes import LONGEST_SECONDS, MOST_USES
+from vncproxy.config.shapes import CONSOLE_ID, LONGEST_SECONDS, MOST_USES
 from vncproxy.model import Console, ConsoleType, Session
 from vncproxy.targets import formatTarget
 
-#: What a console's id may be: it stands in paths and in logs, so it needs no escaping in either.
-CONSOLE_ID_PATTERN: Final = "^[A-Za-z0-9_][A-Za-z0-9._:~-]{0,127}$"
+#: L{CONSOLE_ID<vncproxy.config.shapes.CONSOLE_ID>} as JSON Schema writes it.
+CONSOLE_ID_PATTERN: Final = f"^{CONSOLE_ID.pattern}$"
 
 _PORT: Final = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 _LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"

@@ -27,7 +27,10 @@ Ten years: more than anybody means, and still a date that calendars can write.
 
 MOST_USES: Final = 1_000_000_000
 
-CONSOLE_ID: Final = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
+CONSOLE_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:~-]{0,127}")
+"""
+What a console's id may be: it stands in paths and in logs, so it needs no escaping in either.
+"""
 """
 What names a console, in URLs and in lists.
 """
@@ -164,7 +167,7 @@ def _lineFaults(text: str) -> Iterator[Fault]:
 
 def _idFaults(text: str) -> Iterator[Fault]:
     if not CONSOLE_ID.fullmatch(text):
-        yield Fault("it is no id", "Write 1 to 128 letters, digits and . _ : ~ - without blanks.")
+        yield Fault("it is no id", "Write 1 to 128 letters, digits and . _ : ~ - with a letter, digit or _ first.")
 
 
 def _pathFaults(text: str) -> Iterator[Fault]:
