@@ -36,7 +36,7 @@ run: $(INSTALLED) $(PAGE)
 test: packages $(EQUIPPED) $(PAGE)
 	@$(VENV)/bin/python .ci/gate.py
 
-check: $(EQUIPPED)
+check: $(EQUIPPED) $(PAGE)
 	@$(VENV)/bin/python .ci/gate.py quick
 
 pages: $(PAGE)

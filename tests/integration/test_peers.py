@@ -21,6 +21,7 @@ from tests.integration.peers import (
     Desktop,
     Refused,
     connectRFB,
+    runVNCProxy,
     startApplet,
     startBrowser,
     startCable,
@@ -401,6 +402,55 @@ class ViewerTests(TestCase):
         applet = await startApplet(self.bench, display, f"http://127.0.0.1:{server.getHost().port}/page.html")
         await applet.says("applet started", 20)
         await display.pictureWhere(Desktop.isSeenIn, "the desktop in the applet")
+
+
+class ProxyTests(TestCase):
+    """
+    The proxy as a process, and its ways to be asked and to be restarted.
+    """
+
+    def setUp(self) -> None:
+        self.bench = Bench(self)
+
+    async def test_console(self) -> None:
+        """
+        A console that is registered over the API is live in the browser at its access URL.
+        """
+        desktop = await startXvnc(self.bench, password="secret12")
+        proxy = await runVNCProxy(self.bench)
+        await proxy.addConsole("vm", desktop.url, password="secret12")
+        tab = await (await startBrowser(self.bench)).newTab()
+        self.assertEqual(await tab.open(await proxy.accessURL("vm")), 200)
+        await tab.hasState("connected")
+        await tab.screenshot("console")
+        self.assertEqual(tab.complaints, [])
+
+    async def test_restart(self) -> None:
+        """
+        A proxy that crashed comes back on the same ports, with what it knew.
+        """
+        proxy = await runVNCProxy(self.bench, {"consoleauth": {"token_ttl": 60}})
+        await proxy.addConsole("vm", "vnc://127.0.0.1:5999")
+        before = proxy.endpoints
+        await proxy.restart(crash=True)
+        self.assertEqual(proxy.endpoints, before)
+        status, told = await proxy.call("GET", "/v1/consoles")
+        self.assertEqual((status, [each["id"] for each in told["consoles"]]), (200, ["vm"]))
+
+    async def test_keys(self) -> None:
+        """
+        A call may be made without the key, or with a wrong one.
+        """
+        proxy = await runVNCProxy(self.bench)
+        for key in ("", "wrong"):
+            self.assertEqual((await proxy.call("GET", "/v1/consoles", key=key))[0], 401)
+
+    async def test_wrongConfiguration(self) -> None:
+        """
+        A proxy that does not start is a failure that shows what it said.
+        """
+        with self.assertRaisesRegex(AssertionError, "(?s)ended with .*no_such_section"):
+            await runVNCProxy(self.bench, {"no_such_section": {}})
 
 
 class ConfigTests(TestCase):
