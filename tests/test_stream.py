@@ -321,14 +321,14 @@ class EndOfReadingTests(StreamTestCase):
 
     def test_full(self) -> None:
         """
-        A peer may talk ahead up to the limit. Beyond it the connection ends.
+        A peer may talk ahead up to the limit. Beyond it the connection ends, and nothing of it is read any more.
         """
         self.say(bytes(BUFFER_LIMIT))
         self.assertEqual(self.wire.aborts, 0)
         self.say(b"x")
         self.assertGreater(self.wire.aborts, 0)
         self.assertIs(self.wire.lostWith, ConnectionAborted)
-        self.failureResultOf(self.start(self.stream.read(BUFFER_LIMIT + 2)), ProtocolError)
+        self.failureResultOf(self.start(self.stream.read(1)), ProtocolError)
 
     def test_fullBehindAnAnswer(self) -> None:
         """

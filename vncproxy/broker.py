@@ -16,7 +16,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from vncproxy.errors import ConsoleBroken, ConsoleSilent, Draining, StreamEnded, VNCProxyError, WaitTimeout
+from vncproxy.errors import (
+    ConsoleBroken,
+    ConsoleSilent,
+    Draining,
+    ProtocolError,
+    ServiceUnavailable,
+    StreamEnded,
+    VNCProxyError,
+    WaitTimeout,
+)
 from vncproxy.interfaces import IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
 from vncproxy.model import Console, EndReason, Grant, ViewerFacts
 from vncproxy.relay import Relay
@@ -83,12 +92,13 @@ class Broker:
         """
         try:
             with self._sessions.place():
-                grant = await self._redeem(viewer.facts)
+                grant = await self._authority.redeemToken(viewer.facts)
                 end: EndReason | None = None
                 try:
                     end = await self._carry(viewer, grant)
                 finally:
-                    self._report(grant, resumable=end is None or end.resumable)
+                    resumable = end is None or end.resumable
+                    _keep(self._reporting, Deferred.fromCoroutine(self._report(grant, resumable)))
         except CancelledError:
             # Either the viewer is gone, and does not hear this, or the proxy is going.
             viewer.refuse(Draining("the viewer was being let in"))
@@ -105,27 +115,19 @@ class Broker:
             _log.failure("serving a {frontend} viewer failed", frontend=viewer.facts.frontend)
             viewer.refuse(VNCProxyError())
 
-    async def _redeem(self, facts: ViewerFacts) -> Grant:
-        """
-        Spend the token. That does not depend on the viewer: if it leaves meanwhile, its right to come back is settled
-        all the same.
-        """
-        answer: Deferred[Grant] = Deferred()
-
-        def answered(result: Grant | Failure) -> None:
-            if not answer.called:
-                answer.callback(result)
-            elif isinstance(result, Grant):
-                self._report(result, resumable=True)
-
-        _keep(self._reporting, Deferred.fromCoroutine(self._authority.redeemToken(facts)).addBoth(answered))
-        return await answer
-
-    def _report(self, grant: Grant, resumable: bool) -> None:
+    async def _report(self, grant: Grant, resumable: bool) -> None:
         """
         Tell the token authority that the session of C{grant} is over.
         """
-        _keep(self._reporting, Deferred.fromCoroutine(self._authority.endSession(grant, resumable)))
+        try:
+            await self._authority.endSession(grant, resumable)
+        except ServiceUnavailable as error:
+            _log.warn(
+                "the end of a session with token {token} was not told: {reason}: {cause}",
+                token=grant.tokenID,
+                reason=error.reason,
+                cause=str(error),
+            )
 
     async def _carry(self, viewer: IViewer, grant: Grant) -> EndReason:
         """
@@ -137,12 +139,12 @@ class Broker:
         try:
             viewer.reached()
             await self._open(stream, server, grant, console)
+            rule = ViewOnly() if grant.viewOnly else None
+            relay = Relay(self._clock, stream, server, self._halfClosedSeconds, rule)
+            return await self._relay(relay, viewer.facts, grant, console)
         except BaseException:
             server.abort()
             raise
-        rule = ViewOnly() if grant.viewOnly else None
-        relay = Relay(self._clock, stream, server, self._halfClosedSeconds, rule)
-        return await self._relay(relay, viewer.facts, grant, console)
 
     async def _open(self, viewer: IByteStream, server: IByteStream, grant: Grant, console: Console) -> None:
         """
@@ -157,6 +159,8 @@ class Broker:
             desktop = await handshake.openDesktop(server, shared)
         except StreamEnded as error:
             raise ConsoleBroken("it hung up instead of showing its desktop") from error
+        except ProtocolError as error:
+            raise ConsoleBroken(f"instead of showing its desktop, {error}") from error
         except WaitTimeout as error:
             raise ConsoleSilent("it let us in and then did not show its desktop") from error
         viewer.write(attrs.evolve(desktop, name=console.name.encode("utf-8")).encode())

@@ -221,7 +221,7 @@ class ITokenAuthority(Interface):
 
     async def redeemToken(facts: ViewerFacts) -> Grant:
         """
-        Spend one use, or use the browser's right to resume.
+        Spend one use, or use the browser's right to resume. Cancelling it takes that back, however late the answer.
 
         @raise TokenError: the token is not to be honoured; its class says why.
         """

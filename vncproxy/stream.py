@@ -116,6 +116,7 @@ class ByteStream(Protocol):
             self._waiting = None
             waiting.callback(None)
         if len(self._buffer) > BUFFER_LIMIT:
+            self._buffer.clear()
             self._fail(ProtocolError(f"the peer sent more than {BUFFER_LIMIT} bytes ahead of its turn"))
             self.abort()
 

@@ -1,0 +1,912 @@
+"""
+From a token to a live console, with everything that may come in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.streams import Loop, MemoryTransport
+from vncproxy.broker import Broker
+from vncproxy.errors import (
+    AtCapacity,
+    ConsoleBroken,
+    ConsoleSilent,
+    ConsoleUnknown,
+    ConsoleUnreachable,
+    Draining,
+    ProtocolError,
+    StreamEnded,
+    TokensUnreachable,
+    TokenUsed,
+    VNCProxyError,
+    WaitTimeout,
+)
+from vncproxy.interfaces import IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
+from vncproxy.model import (
+    Console,
+    ConsoleType,
+    EndReason,
+    Grant,
+    IssuedToken,
+    Session,
+    Target,
+    TargetKind,
+    TokenRecord,
+    ViewerFacts,
+)
+from vncproxy.rfb.handshake import ServerInit
+from vncproxy.sessions import Sessions
+from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS, ByteStream
+from vncproxy.tokens import rules
+
+_HANDSHAKE_SECONDS: Final = 15.0
+_WINDOW: Final = 60.0
+_RESUME_HASH: Final = "r" * 64
+_CONSOLE: Final = Console("vm7", "dätabase", Target(TargetKind.VNC, "10.0.0.5", 5901, password="hush"))
+_GREETING: Final = b"RFB 003.008\n\1"
+_CLIENT_INIT: Final = b"\1"
+_DESKTOP: Final = ServerInit(640, 480, bytes(16), b"QEMU (vm7)")
+_GREETED: Final = b"RFB 003.008\n" + b"\1\1" + bytes(4)
+
+
+class Gates:
+    """
+    Where the parts of the world below can be made to wait, or to fail.
+
+    @ivar waiting: what waits at which gate.
+    """
+
+    def __init__(self) -> None:
+        self.shut: set[str] = set()
+        self.waiting: dict[str, Deferred[None]] = {}
+        self.faults: dict[str, Exception] = {}
+
+    async def passing(self, name: str) -> None:
+        """
+        Pass a gate, once it is open.
+        """
+        if name in self.shut:
+            self.waiting[name] = Deferred()
+            await self.waiting[name]
+        if name in self.faults:
+            raise self.faults[name]
+
+    def open(self, name: str) -> None:
+        """
+        Let pass who waits, and whoever comes.
+        """
+        self.shut.discard(name)
+        waiting = self.waiting.pop(name, None)
+        if waiting is not None and not waiting.called:
+            waiting.callback(None)
+
+
+@implementer(ITokenAuthority)
+class OneToken:
+    """
+    An authority that knows one token, by the real rules.
+
+    @ivar record: the token as it is now.
+    @ivar ends: what it was told of sessions that ended.
+    """
+
+    def __init__(self, gates: Gates, clock: Loop, viewOnly: bool) -> None:
+        self._gates = gates
+        self._clock = clock
+        self.record = TokenRecord("f" * 64, "vm7", ConsoleType.NOVNC, 1000.0, usesLeft=1, viewOnly=viewOnly)
+        self.ends: list[bool] = []
+
+    async def redeemToken(self, facts: ViewerFacts) -> Grant:
+        resumeHash = None if facts.resume is None else _RESUME_HASH
+        self.record = rules.spend(self.record, facts, self._clock.seconds(), resumeHash)
+        grant = rules.granted(self.record, resumeHash)
+        try:
+            await self._gates.passing("redeem")
+        except (CancelledError, TokensUnreachable):
+            self.record = rules.undone(self.record, grant, self._clock.seconds(), _WINDOW)
+            raise
+        return grant
+
+    async def endSession(self, grant: Grant, resumable: bool) -> None:
+        await self._gates.passing("report")
+        self.ends.append(resumable)
+        if grant.resumeHash is not None:
+            window = _WINDOW if resumable else 0
+            self.record = rules.ended(self.record, grant.resumeHash, self._clock.seconds(), window)
+
+    async def authorizeConsole(
+        self,
+        consoleID: str,
+        consoleType: ConsoleType,
+        ttl: float | None = None,
+        uses: int | None = None,
+        viewOnly: bool = False,
+        clientAddress: str | None = None,
+    ) -> IssuedToken:
+        raise NotImplementedError("a broker mints nothing")
+
+    async def checkToken(self, token: str, consoleType: ConsoleType | None = None) -> Grant | None:
+        raise NotImplementedError("a broker does not look before it redeems")
+
+    async def deleteTokensForInstance(self, consoleID: str) -> int:
+        raise NotImplementedError("a broker revokes nothing")
+
+
+@implementer(IDirectory)
+class OneConsole:
+    """
+    A directory that knows one console.
+    """
+
+    def __init__(self, gates: Gates) -> None:
+        self._gates = gates
+
+    async def resolve(self, consoleID: str) -> Console:
+        await self._gates.passing("resolve")
+        if consoleID != _CONSOLE.id:
+            raise ConsoleUnknown(consoleID)
+        return _CONSOLE
+
+
+@implementer(IBackend)
+class OneServer:
+    """
+    A backend that has logged in to a server at once.
+
+    @ivar wire: the connection to the server, once there is one.
+    """
+
+    def __init__(self, gates: Gates, loop: Loop) -> None:
+        self._gates = gates
+        self._loop = loop
+        self.wire: MemoryTransport | None = None
+
+    async def connect(self, target: Target) -> IByteStream:
+        assert target is _CONSOLE.target
+        await self._gates.passing("connect")
+        stream = ByteStream(self._loop, halfCloseable=True)
+        self.wire = MemoryTransport(self._loop, stream)
+        return stream
+
+
+@implementer(IViewer)
+class OneViewer:
+    """
+    A viewer that tells refusals in the close code alone.
+
+    @ivar serving: what the broker returned for it.
+    @ivar heard: in order, what the broker said to it.
+    @ivar told: the close code and the reason word that it was told.
+    """
+
+    serving: Deferred[None] | None = None
+
+    def __init__(self, gates: Gates, loop: Loop, facts: ViewerFacts) -> None:
+        self.facts = facts
+        self._gates = gates
+        self.heard: list[object] = []
+        self.told: list[tuple[int, str]] = []
+        self._stream = ByteStream(loop, lost=self._lost, tell=lambda code, word: self.told.append((code, word)))
+        self.wire = MemoryTransport(loop, self._stream)
+
+    def _lost(self) -> None:
+        if self.serving is not None:
+            self.serving.cancel()
+
+    async def admit(self, grant: Grant) -> IByteStream:
+        await self._gates.passing("admit")
+        self.heard.append(grant)
+        return self._stream
+
+    def reached(self) -> None:
+        self.heard.append("reached")
+
+    def refuse(self, error: VNCProxyError) -> None:
+        self.heard.append(type(error))
+        self._stream.close(error.closeCode, error.reason)
+
+
+class BrokerTestCase(SynchronousTestCase):
+    """
+    One broker, one token, one console; and at the end of every test nothing is left of it.
+    """
+
+    viewOnly = False
+
+    unreported = 0
+    """
+    How many sessions the token authority still takes to be up, at the end.
+    """
+
+    def setUp(self) -> None:
+        self.loop = Loop()
+        self.gates = Gates()
+        self.authority = OneToken(self.gates, self.loop, self.viewOnly)
+        self.backend = OneServer(self.gates, self.loop)
+        self.sessions = Sessions("proxy1", 1)
+        self.makeID: Callable[[], str] = iter(["s1", "s2", "s3"]).__next__
+        self.broker = Broker(
+            self.loop,
+            self.authority,
+            OneConsole(self.gates),
+            self.backend,
+            self.sessions,
+            lambda: self.makeID(),
+            handshakeSeconds=_HANDSHAKE_SECONDS,
+            halfClosedSeconds=30,
+        )
+        self.viewer = self.makeViewer()
+        logs = capturedLogs()
+        self.events = logs.__enter__()
+        self.addCleanup(logs.__exit__, None, None, None)
+
+    def tearDown(self) -> None:
+        for name in tuple(self.gates.shut):
+            self.gates.open(name)
+        self.loop.settle()
+        self.assertEqual(sum(resume.live for resume in self.authority.record.resumes), self.unreported)
+        self.assertEqual(self.sessions.list(), [])
+        self.assertServed()
+        self.successResultOf(Deferred.fromCoroutine(self.broker.stop()))
+        self.viewer.wire.vanish()
+        self.loop.advance(CLOSING_SECONDS)
+        self.loop.settle()
+        self.assertServerGone()
+        self.assertEqual(self.loop.getDelayedCalls(), [])
+        self.assertNotIn("secret-token", str(self.events))
+        self.assertNotIn("hush", str(self.events))
+
+    def makeViewer(self, resume: str | None = "cookie") -> OneViewer:
+        """
+        Somebody with the token.
+        """
+        facts = ViewerFacts("web", ConsoleType.NOVNC, "203.0.113.9", "secret-token", resume)
+        return OneViewer(self.gates, self.loop, facts)
+
+    def serve(self) -> None:
+        """
+        Let the broker serve the viewer.
+        """
+        self.viewer.serving = self.broker.serve(self.viewer)
+        self.loop.settle()
+
+    def open(self) -> MemoryTransport:
+        """
+        Open a session, and return the connection to its console.
+        """
+        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.serve()
+        return self.show()
+
+    def reach(self, stage: str) -> None:
+        """
+        Let the viewer come as far as to a stage, and wait there.
+        """
+        if stage == "relay":
+            self.open()
+            return
+        said = {"greet": b"", "clientInit": _GREETING}.get(stage, _GREETING + _CLIENT_INIT)
+        if stage in ("redeem", "admit", "resolve", "connect"):
+            self.gates.shut.add(stage)
+        self.viewer.wire.say(said)
+        self.serve()
+        self.assertNoResult(self.viewer.serving)
+
+    def show(self) -> MemoryTransport:
+        """
+        The server shows its desktop.
+        """
+        server = self.backend.wire
+        assert server is not None
+        server.say(_DESKTOP.encode())
+        self.loop.settle()
+        self.assertEqual(len(self.sessions.list()), 1)
+        return server
+
+    def assertServed(self) -> None:
+        """
+        The broker is through with the viewer, and its place is free.
+        """
+        if self.viewer.serving is not None:
+            self.assertIsNone(self.successResultOf(self.viewer.serving))
+            self.viewer.serving = None
+        try:
+            with self.sessions.place():
+                pass
+        except Draining:
+            pass
+
+    def assertServerGone(self) -> None:
+        """
+        The connection to the server, if there was one, is closed.
+        """
+        if self.backend.wire is not None:
+            self.assertIsNotNone(self.backend.wire.lostWith)
+
+    def lines(self) -> list[str]:
+        """
+        What was logged.
+        """
+        return [formatEvent(event) for event in self.events if event["log_namespace"].startswith("vncproxy.broker")]
+
+
+class SessionTests(BrokerTestCase):
+    """
+    Tests for a session that comes up.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        The world of these tests is made of what a broker expects.
+        """
+        verifyObject(ITokenAuthority, self.authority)
+        verifyObject(IDirectory, OneConsole(self.gates))
+        verifyObject(IBackend, self.backend)
+        verifyObject(IViewer, self.viewer)
+
+    def test_opening(self) -> None:
+        """
+        The viewer is admitted, told that its console is reached, greeted with security None and shown the desktop under
+        the console's name; then bytes pass both ways.
+        """
+        server = self.open()
+        grant, *rest = self.viewer.heard
+        self.assertIsInstance(grant, Grant)
+        self.assertEqual(rest, ["reached"])
+        desktop = attrs.evolve(_DESKTOP, name="dätabase".encode())
+        self.assertEqual(self.viewer.wire.taken, _GREETED + desktop.encode())
+        self.viewer.wire.say(b"key")
+        server.say(b"picture")
+        self.loop.settle()
+        self.assertEqual(server.taken, _CLIENT_INIT + b"key")
+        self.assertEqual(self.viewer.wire.taken, _GREETED + desktop.encode() + b"picture")
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_earlyBytes(self) -> None:
+        """
+        What either side says behind its part of the handshake is passed on.
+        """
+        self.viewer.wire.say(_GREETING + _CLIENT_INIT + b"early key")
+        self.serve()
+        server = self.backend.wire
+        assert server is not None
+        server.say(_DESKTOP.encode() + b"early picture")
+        self.loop.settle()
+        self.assertEqual(server.taken, _CLIENT_INIT + b"early key")
+        self.assertTrue(self.viewer.wire.taken.endswith(b"early picture"))
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_byteByByte(self) -> None:
+        """
+        Nothing depends on how the bytes are cut on the way.
+        """
+        self.serve()
+        for byte in _GREETING + b"\0":
+            self.viewer.wire.say(bytes([byte]))
+            self.loop.settle()
+        server = self.backend.wire
+        assert server is not None
+        for byte in _DESKTOP.encode():
+            self.assertEqual(self.sessions.list(), [])
+            server.say(bytes([byte]))
+            self.loop.settle()
+        self.assertEqual((len(self.sessions.list()), server.taken), (1, b"\0"))
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_listed(self) -> None:
+        """
+        While it is up it is listed with its facts.
+        """
+        self.loop.advance(12.5)
+        self.open()
+        expected = Session(
+            id="s1",
+            consoleID="vm7",
+            consoleName="dätabase",
+            frontend="web",
+            client="203.0.113.9",
+            proxy="proxy1",
+            tokenID="ffffffff",
+            viewOnly=False,
+            resumed=False,
+            started=12.5,
+            bytesIn=0,
+            bytesOut=0,
+        )
+        self.assertEqual(self.sessions.list(), [expected])
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_logged(self) -> None:
+        """
+        Its opening and its end are one line each, with the same facts.
+        """
+        server = self.open()
+        server.say(b"picture")
+        self.loop.settle()
+        self.loop.advance(2)
+        self.sessions.end("s1", EndReason.OPERATOR)
+        about = "session s1 of console vm7 for 203.0.113.9 (web, token ffffffff)"
+        self.assertEqual(
+            self.lines(),
+            [about + " opened", about + " ended: ended_by_operator after 2.0 s, 0 bytes in, 7 bytes out"],
+        )
+
+    def test_endsOnce(self) -> None:
+        """
+        Its end is told once to the viewer, in the close code, and once to the token authority.
+        """
+        server = self.open()
+        server.vanish()
+        self.loop.settle()
+        self.assertEqual(self.viewer.told, [(1011, "console_lost")])
+        self.assertEqual(self.authority.ends, [True])
+        self.assertEqual(self.viewer.heard[1:], ["reached"])
+
+    def test_notResumable(self) -> None:
+        """
+        When an operator ends it, its browser may not come back.
+        """
+        self.open()
+        self.sessions.end("s1", EndReason.OPERATOR)
+        self.loop.settle()
+        self.assertEqual((self.authority.ends, self.authority.record.resumes), ([False], ()))
+
+    def test_resumed(self) -> None:
+        """
+        A browser whose console was lost comes back with the same token.
+        """
+        server = self.open()
+        server.vanish()
+        self.loop.settle()
+        self.assertServed()
+        self.viewer = self.makeViewer()
+        self.open()
+        self.assertTrue(self.sessions.list()[0].resumed)
+        self.viewer.wire.vanish()
+        self.loop.settle()
+        self.assertEqual(self.authority.ends, [True, True])
+
+    def test_reportFails(self) -> None:
+        """
+        When the token authority cannot be told of the end, that is logged; the viewer does not suffer.
+        """
+        self.gates.faults["report"] = TokensUnreachable("disk full")
+        self.open()
+        self.viewer.wire.vanish()
+        self.loop.settle()
+        self.assertEqual(
+            self.lines()[-1], "the end of a session with token ffffffff was not told: tokens_unreachable: disk full"
+        )
+        self.unreported = 1
+
+    def test_reportBreaks(self) -> None:
+        """
+        An authority that breaks leaves its failure in the log.
+        """
+        self.gates.faults["report"] = ZeroDivisionError()
+        self.open()
+        self.viewer.wire.vanish()
+        self.loop.settle()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.unreported = 1
+
+
+class ViewOnlyTests(BrokerTestCase):
+    """
+    Tests for a session whose viewer may only look.
+    """
+
+    viewOnly = True
+
+    def test_shared(self) -> None:
+        """
+        It leaves the others connected, even if its viewer asks to be alone.
+        """
+        self.viewer.wire.say(_GREETING + b"\0")
+        self.serve()
+        self.assertEqual(self.show().taken, b"\1")
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_input(self) -> None:
+        """
+        Keys do not reach the console, requests for the picture do.
+        """
+        server = self.open()
+        key = b"\4\1\0\0\0\0\0\x61"
+        request = b"\3\0" + bytes(8)
+        self.viewer.wire.say(key + request + key)
+        self.loop.settle()
+        self.assertEqual(server.taken, _CLIENT_INIT + request)
+        self.assertTrue(self.sessions.list()[0].viewOnly)
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_unparseable(self) -> None:
+        """
+        What cannot be understood ends it, and its browser may not come back.
+        """
+        server = self.open()
+        self.viewer.wire.say(b"\xee" * 20)
+        self.loop.settle()
+        self.assertEqual(server.taken, _CLIENT_INIT)
+        self.assertEqual((self.viewer.told, self.authority.ends), ([(1008, "unparseable")], [False]))
+
+
+class StagesMixin:
+    """
+    What must hold wherever on its way a viewer is struck.
+    """
+
+    def strike(self: Any) -> None:
+        """
+        Make it happen.
+        """
+        raise NotImplementedError
+
+    def struck(self: Any, stage: str) -> None:
+        """
+        Strike at a stage, and look at what is left.
+        """
+        self.reach(stage)
+        self.strike()
+        self.assertServed()
+        self.assertServerGone()
+        taken = rules.redeemable(self.authority.record, None, self.loop.seconds())
+        self.assertFalse(taken, "the use that the browser has spent is its own")
+        self.assertEqual(self.authority.ends, [] if stage == "redeem" else [True])
+        (resume,) = self.authority.record.resumes
+        self.assertEqual((resume.live, resume.until), (0, self.loop.seconds() + _WINDOW))
+
+    def test_redeem(self: Any) -> None:
+        """
+        While the token is being redeemed.
+        """
+        self.struck("redeem")
+        self.assertIsNone(self.backend.wire)
+
+    def test_admit(self: Any) -> None:
+        """
+        While the viewer is being admitted.
+        """
+        self.struck("admit")
+        self.assertIsNone(self.backend.wire)
+
+    def test_resolve(self: Any) -> None:
+        """
+        While the console is being looked up.
+        """
+        self.struck("resolve")
+        self.assertIsNone(self.backend.wire)
+
+    def test_connect(self: Any) -> None:
+        """
+        While the console is being dialled or logged in to.
+        """
+        self.struck("connect")
+        self.assertIsNone(self.backend.wire)
+
+    def test_greet(self: Any) -> None:
+        """
+        Before the viewer has said anything.
+        """
+        self.struck("greet")
+
+    def test_clientInit(self: Any) -> None:
+        """
+        Before the viewer has said its last word of the handshake.
+        """
+        self.struck("clientInit")
+
+    def test_desktop(self: Any) -> None:
+        """
+        Before the server has shown its desktop.
+        """
+        self.struck("desktop")
+
+    def test_relay(self: Any) -> None:
+        """
+        While the session is up.
+        """
+        self.struck("relay")
+
+
+class ViewerLeavesTests(StagesMixin, BrokerTestCase):
+    """
+    Tests for a viewer that leaves on its way: its console is let go, and its browser may come back.
+    """
+
+    def strike(self) -> None:
+        """
+        The viewer is gone.
+        """
+        self.viewer.wire.vanish()
+        self.loop.settle()
+        self.assertEqual(self.viewer.told, [])
+
+    def test_useComesBack(self) -> None:
+        """
+        A viewer that cannot resume, and leaves while its token is being redeemed, has used nothing.
+        """
+        self.viewer = self.makeViewer(resume=None)
+        self.reach("redeem")
+        self.assertEqual(self.authority.record.usesLeft, 0)
+        self.strike()
+        self.assertServed()
+        self.assertEqual(self.authority.record.usesLeft, 1)
+
+
+class ProxyStopsTests(StagesMixin, BrokerTestCase):
+    """
+    Tests for a proxy that stops: every viewer is told so, and its browser may come back.
+    """
+
+    def strike(self) -> None:
+        """
+        The proxy stops, and is through only when the authority knows of every end.
+        """
+        self.gates.shut.add("report")
+        stopping = Deferred.fromCoroutine(self.broker.stop())
+        self.loop.settle()
+        self.assertEqual(self.viewer.told, [(1001, "draining")])
+        if "report" in self.gates.waiting:
+            self.assertNoResult(stopping)
+        self.gates.open("report")
+        self.assertIsNone(self.successResultOf(stopping))
+
+    def test_closed(self) -> None:
+        """
+        Whoever comes afterwards is told so as well, and spends nothing.
+        """
+        self.successResultOf(Deferred.fromCoroutine(self.broker.stop()))
+        self.serve()
+        self.assertEqual((self.viewer.told, self.authority.record.usesLeft), ([(1001, "draining")], 1))
+
+
+class RefusalTestCase(BrokerTestCase):
+    """
+    Viewers that get no console.
+    """
+
+    def assertRefused(self, error: type[VNCProxyError], ends: list[bool]) -> None:
+        """
+        The viewer was told of C{error}, the log knows of it, and so does the token authority of the end.
+        """
+        self.loop.settle()
+        self.assertServed()
+        self.assertEqual(self.viewer.heard[-1], error)
+        self.assertEqual(self.viewer.told, [(error.closeCode, error.reason)])
+        self.assertIs(self.viewer.wire.lostWith, ConnectionDone)
+        (line,) = self.lines()
+        self.assertTrue(line.startswith(f"refused web viewer at 203.0.113.9: {error.reason}: "), line)
+        self.assertEqual(self.authority.ends, ends)
+
+    def serveWith(self, gate: str, error: Exception) -> None:
+        """
+        Something goes wrong at a gate.
+        """
+        self.gates.faults[gate] = error
+        self.serve()
+
+
+class RefusalTests(RefusalTestCase):
+    """
+    Tests for viewers that are refused: each is told why.
+    """
+
+    def test_usedToken(self) -> None:
+        """
+        A token that is not to be honoured is told, and there is no end to report.
+        """
+        self.authority.record = attrs.evolve(self.authority.record, usesLeft=0)
+        self.serve()
+        self.assertRefused(TokenUsed, [])
+
+    def test_tokensUnreachable(self) -> None:
+        """
+        A token service that does not answer is told.
+        """
+        self.serveWith("redeem", TokensUnreachable("no answer"))
+        self.assertRefused(TokensUnreachable, [])
+
+    def test_atCapacity(self) -> None:
+        """
+        A proxy that is full spends no token.
+        """
+        with self.sessions.place():
+            self.serve()
+        self.assertRefused(AtCapacity, [])
+        self.assertEqual(self.authority.record.usesLeft, 1)
+
+    def test_hangsUpWhenAdmitted(self) -> None:
+        """
+        A viewer that hangs up in its own opening is let go.
+        """
+        self.serveWith("admit", StreamEnded("it hung up"))
+        self.assertRefused(StreamEnded, [True])
+
+    def test_unknown(self) -> None:
+        """
+        A console that is not there any more is told.
+        """
+        self.serveWith("resolve", ConsoleUnknown("vm7"))
+        self.assertRefused(ConsoleUnknown, [True])
+
+    def test_unreachable(self) -> None:
+        """
+        A console that cannot be reached is told, and the browser may try again with the same token.
+        """
+        self.serveWith("connect", ConsoleUnreachable("connection refused"))
+        self.assertRefused(ConsoleUnreachable, [True])
+        del self.gates.faults["connect"]
+        self.viewer = self.makeViewer()
+        self.open()
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_bug(self) -> None:
+        """
+        What nobody has thought of is logged in full, and the viewer is told that something went wrong.
+        """
+        self.serveWith("resolve", ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((self.viewer.heard[-1], self.viewer.told), (VNCProxyError, [(1011, "error")]))
+        self.assertEqual(self.authority.ends, [True])
+
+    def test_lateBug(self) -> None:
+        """
+        The server is let go whatever goes wrong before the session is up.
+        """
+
+        def fail() -> str:
+            raise ZeroDivisionError
+
+        self.makeID = fail
+        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.serve()
+        assert self.backend.wire is not None
+        self.backend.wire.say(_DESKTOP.encode())
+        self.loop.settle()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertServed()
+        self.assertIs(self.backend.wire.lostWith, ConnectionAborted)
+
+    def test_bugOfTheFrontend(self) -> None:
+        """
+        A frontend that fails to refuse leaves its failure in the log, and the broker goes on.
+        """
+
+        def refuse(error: VNCProxyError) -> None:
+            raise ZeroDivisionError
+
+        self.viewer.refuse = refuse  # type: ignore[method-assign]
+        self.serveWith("resolve", ConsoleUnknown("vm7"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertServed()
+
+
+class HandshakeTests(RefusalTestCase):
+    """
+    Tests for viewers and servers that do not play their part in the handshake.
+    """
+
+    def test_silentViewer(self) -> None:
+        """
+        A viewer that says nothing is let go when its time is over.
+        """
+        self.reach("greet")
+        self.loop.advance(_HANDSHAKE_SECONDS - 0.1)
+        self.assertNoResult(self.viewer.serving)
+        self.loop.advance(0.1)
+        self.assertRefused(WaitTimeout, [True])
+
+    def test_slowViewer(self) -> None:
+        """
+        Its time is for the whole of it: a byte now and then does not help.
+        """
+        self.reach("greet")
+        for byte in _GREETING:
+            self.loop.advance(2)
+            self.viewer.wire.say(bytes([byte]))
+            self.loop.settle()
+            if self.viewer.told:
+                break
+        self.assertRefused(WaitTimeout, [True])
+
+    def test_noRFB(self) -> None:
+        """
+        A viewer that does not speak RFB is told off.
+        """
+        self.viewer.wire.say(b"GET / HTTP/1")
+        self.serve()
+        self.assertRefused(ProtocolError, [True])
+
+    def test_finishesEarly(self) -> None:
+        """
+        A viewer that sends no more before its part is done is let go.
+        """
+        self.viewer.wire.say(_GREETING)
+        self.viewer.wire.finish()
+        self.serve()
+        self.assertRefused(StreamEnded, [True])
+
+    def test_serverHangsUp(self) -> None:
+        """
+        A server that hangs up instead of showing its desktop is told as broken.
+        """
+        self.reach("desktop")
+        assert self.backend.wire is not None
+        self.backend.wire.finish()
+        self.assertRefused(ConsoleBroken, [True])
+
+    def test_serverHangsUpMeanwhile(self) -> None:
+        """
+        The same holds if it hangs up while the viewer is being greeted.
+        """
+        self.reach("greet")
+        assert self.backend.wire is not None
+        self.backend.wire.vanish()
+        self.loop.settle()
+        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.assertRefused(ConsoleBroken, [True])
+
+    def test_silentServer(self) -> None:
+        """
+        A server that does not show its desktop is told as silent when its time is over, which begins when it is asked.
+        """
+        self.reach("greet")
+        self.loop.advance(_HANDSHAKE_SECONDS - 1)
+        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.loop.settle()
+        self.loop.advance(_HANDSHAKE_SECONDS - 0.1)
+        self.assertNoResult(self.viewer.serving)
+        self.loop.advance(0.1)
+        self.assertRefused(ConsoleSilent, [True])
+
+    def test_slowServer(self) -> None:
+        """
+        The viewer's time does not run while the server is waited for.
+        """
+        self.reach("desktop")
+        self.loop.advance(_HANDSHAKE_SECONDS - 0.1)
+        self.viewer.wire.say(b"early key")
+        self.loop.settle()
+        server = self.show()
+        self.loop.advance(100)
+        self.assertEqual(server.taken, _CLIENT_INIT + b"early key")
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_floodingServer(self) -> None:
+        """
+        A server that floods us before it is asked for anything is told as broken.
+        """
+        self.reach("greet")
+        assert self.backend.wire is not None
+        self.backend.wire.say(bytes(20) + b"\0\1\0\0" + bytes(2 * BUFFER_LIMIT))
+        self.loop.settle()
+        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.assertRefused(ConsoleBroken, [True])
+
+    def test_absurdName(self) -> None:
+        """
+        A server whose desktop's name has no end is told as broken.
+        """
+        self.reach("desktop")
+        assert self.backend.wire is not None
+        self.backend.wire.say(bytes(20) + b"\xff" * 4)
+        self.assertRefused(ConsoleBroken, [True])
