@@ -82,6 +82,21 @@ class MayConnectTests(SynchronousTestCase):
         ):
             self.assertIs(mayConnect(origin, host, schemes, allowed), expected, (origin, host, schemes, allowed))
 
+    def test_forwardedScheme(self) -> None:
+        """
+        What stands in front tells the scheme better than the origin does; it changes nothing about foreign hosts.
+        """
+        for origin, schemes, forwarded, expected in (
+            ("http://proxy", HTTPS, "https", True),
+            ("http://proxy", HTTPS, "HTTPS", True),
+            ("https://proxy", HTTPS, "http", False),
+            ("http://proxy", HTTP, "https", False),
+            ("http://proxy", HTTP, "", True),
+            ("http://evil", HTTPS, "https", False),
+        ):
+            found = mayConnect(origin, "proxy", schemes, (), forwarded)
+            self.assertIs(found, expected, (origin, schemes, forwarded))
+
     @given(st.text(), st.text(), st.lists(st.text()))
     def test_anyText(self, origin: str, host: str, allowed: list[str]) -> None:
         """

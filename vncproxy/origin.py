@@ -58,12 +58,16 @@ def _names(allowed: str, origin: _Origin) -> bool:
     return allowed.strip("[]").lower() == origin.host
 
 
-def mayConnect(origin: str | None, host: str, schemes: Collection[str], allowed: Collection[str]) -> bool:
+def mayConnect(
+    origin: str | None, host: str, schemes: Collection[str], allowed: Collection[str], forwarded: str | None = None
+) -> bool:
     """
     @param origin: value of the C{Origin} header, L{None} without one.
     @param host: value of the C{Host} header.
     @param schemes: those under which the proxy is published; C{ws} stands for C{http}, C{wss} for C{https}.
     @param allowed: of other sites that may, host names (any scheme) or whole origins; C{*} is every site.
+    @param forwarded: value of C{X-Forwarded-Proto}, L{None} without one. It is taken for the scheme of a page of this
+        very host: what stands in front knows how the page came, and no page of another site can send this header.
     """
     if origin is None or "*" in allowed:
         return True
@@ -71,6 +75,6 @@ def mayConnect(origin: str | None, host: str, schemes: Collection[str], allowed:
     if theirs is None:
         return False
     published = {_PAGE_SCHEMES.get(scheme, scheme) for scheme in schemes}
-    if ours is not None and theirs.host == ours.host and theirs.scheme in published:
+    if ours is not None and theirs.host == ours.host and (forwarded or theirs.scheme).lower() in published:
         return True
     return any(_names(name, theirs) for name in allowed)

@@ -63,7 +63,7 @@ class Page:
     """
     One thing that is served.
 
-    @ivar etag: quoted, of its plain form.
+    @ivar etag: of its plain form; weak, as it stands for the compressed ones too (RFC 9110 section 8.8.1).
     @ivar forever: its name changes with its content.
     """
 
@@ -83,6 +83,13 @@ class Page:
                 accepted.add(name.strip().lower())
         return next(body for body in self.bodies if not body.encoding or body.encoding in accepted)
 
+    def isHeld(self, ifNoneMatch: str) -> bool:
+        """
+        Whether the client has it already (RFC 9110 section 13.1.2).
+        """
+        held = {tag.strip().removeprefix("W/") for tag in ifNoneMatch.split(",")}
+        return not held.isdisjoint(("*", self.etag.removeprefix("W/")))
+
 
 def _load(path: Path, forever: bool) -> Page:
     plain = path.read_bytes()
@@ -93,7 +100,7 @@ def _load(path: Path, forever: bool) -> Page:
     ]
     return Page(
         contentType=_TYPES[path.suffix],
-        etag=f'"{hashlib.sha256(plain).hexdigest()[:32]}"',
+        etag=f'W/"{hashlib.sha256(plain).hexdigest()[:32]}"',
         forever=forever,
         bodies=(*bodies, Body("", plain)),
     )

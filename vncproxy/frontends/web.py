@@ -9,26 +9,31 @@ token that it has used up.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote
 
-from autobahn.twisted.resource import WebSocketResource
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from vncproxy import origin
 from vncproxy.broker import Broker
-from vncproxy.errors import OriginRefused, RequestError, TokenMissing, VNCProxyError
+from vncproxy.errors import OriginRefused, RequestError, StreamEnded, TokenMissing, VNCProxyError
+from vncproxy.frontends.opening import VERSIONS, isOpening, readOpening
 from vncproxy.frontends.pages import Page
 from vncproxy.frontends.websocket import ConsoleSocket, makeSocketFactory
+from vncproxy.httphead import queryTokens
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.rfb import handshake
 from vncproxy.stream import ByteStream
+
+_log = Logger()
 
 RESUME_COOKIE: Final = "vncproxy_resume"
 
@@ -41,14 +46,21 @@ def findToken(uri: str, cookies: Mapping[str, str]) -> str:
 
     @param uri: path and query of the request line.
     """
-    query = parse_qs(urlsplit(uri).query)
-    if query.get("token"):
-        return query["token"][-1]
-    for path in query.get("path", []):
-        inner = parse_qs(urlsplit(path).query).get("token")
-        if inner:
-            return inner[-1]
-    return cookies.get("token", "")
+    found = queryTokens(uri)
+    if not found:
+        for path in parse_qs(uri.partition("?")[2]).get("path", ()):
+            # Some escape what they put into a parameter once more than is needed.
+            found = queryTokens(path if "?" in path else unquote(path)) or found
+    return found[-1] if found else cookies.get("token", "").strip('"')
+
+
+def _header(request: Request, name: str) -> str | None:
+    """
+    The value of a header, those of one that repeats joined by commas (RFC 9110 section 5.3).
+    """
+    values = request.requestHeaders.getRawHeaders(name.encode("ascii"))
+    # Given a text, Twisted takes the values for UTF-8, which they need not be.
+    return None if values is None else b", ".join(values).decode("latin-1")
 
 
 def _cookies(request: Request) -> dict[str, str]:
@@ -56,8 +68,8 @@ def _cookies(request: Request) -> dict[str, str]:
     The cookies of a request; what is no cookie is passed over (RFC 6265 section 5.4).
     """
     found = {}
-    for header in request.requestHeaders.getRawHeaders("cookie", []):
-        for part in header.split(";"):
+    for header in request.requestHeaders.getRawHeaders(b"cookie", []):
+        for part in header.decode("latin-1").split(";"):
             name, equals, value = part.strip().partition("=")
             if equals:
                 found[name] = value
@@ -79,15 +91,15 @@ class WebViewer:
         self._socket = socket
         self._headers = {} if setCookie is None else {"Set-Cookie": setCookie}
         self._seconds = seconds
-        self._admitted = False
+        self._stream: ByteStream | None = None
         self._reached = False
 
     async def admit(self, grant: Grant) -> ByteStream:
         """
         See L{IViewer.admit}.
         """
-        self._admitted = True
-        return self._socket.accept(self._headers)
+        self._stream = self._socket.accept(self._headers)
+        return self._stream
 
     def reached(self) -> None:
         """
@@ -104,16 +116,21 @@ class WebViewer:
             self._socket.stream.close(error.closeCode, error.reason)
             return
         try:
-            stream = self._socket.stream if self._admitted else self._socket.accept({})
-        except VNCProxyError:
+            stream = self._stream or self._socket.accept({})
+        except StreamEnded:
             return
-        telling = Deferred.fromCoroutine(self._tell(stream, error))
-        telling.addErrback(lambda failure: failure.trap(VNCProxyError) and None)
-        telling.addBoth(lambda ignored: stream.close(error.closeCode, error.reason))
+        # It ends with the stream, whose owner is the socket.
+        telling = Deferred.fromCoroutine(self._tell(stream, error.told))
+        telling.addErrback(lambda failure: _log.failure("a refusal failed", failure))
+        telling.addCallback(lambda ignored: stream.close(error.closeCode, error.reason))
 
-    async def _tell(self, stream: ByteStream, error: VNCProxyError) -> None:
+    async def _tell(self, stream: ByteStream, words: str) -> None:
         stream.expectWithin(self._seconds)
-        await handshake.refuse(stream, error.told)
+        try:
+            await handshake.refuse(stream, words)
+        except VNCProxyError:
+            # It is gone, or does not speak RFB: the close frame will have to do.
+            pass
 
 
 class WebResource(Resource):
@@ -128,7 +145,7 @@ class WebResource(Resource):
         reactor: IReactorTime,
         broker: Broker,
         pages: Mapping[str, Page],
-        makeSecret: Any,
+        makeSecret: Callable[[], str],
         heartbeat: float,
         handshakeSeconds: float,
         publishedScheme: str | None,
@@ -166,81 +183,98 @@ class WebResource(Resource):
         """
         A WebSocket on any path, else the page.
         """
+        # Nobody has to know what we are made of.
+        request.responseHeaders.removeHeader("Server")
         for name, value in self._headers.items():
             request.setHeader(name, value)
-        try:
-            if b"websocket" in (request.getHeader(b"upgrade") or b"").lower():
-                return self._renderSocket(request)
+        if not isOpening(lambda name: _header(request, name)):
             return self._renderPage(request)
+        try:
+            return self._renderSocket(request)
         except VNCProxyError as error:
-            words = str(error) if isinstance(error, RequestError) else error.told
-            return _renderText(request, error.httpStatus, words)
+            _log.info(
+                "refused web viewer at {client}: {reason}: {cause}",
+                client=_clientAddress(request),
+                reason=error.reason,
+                cause=str(error),
+            )
+            request.setHeader("Sec-WebSocket-Version", ", ".join(VERSIONS))
+            return _renderText(request, error.httpStatus, str(error) if isinstance(error, RequestError) else error.told)
 
     # Pages.
 
-    def _renderPage(self, request: Request) -> bytes:
+    def _renderPage(self, request: Request) -> bytes | int:
         page = self._pages.get(request.path.decode("latin-1").removeprefix("/"))
         if page is None:
             return _renderText(request, 404, "There is nothing here. Open a console from the link that you were given.")
         if request.method not in (b"GET", b"HEAD"):
             request.setHeader("Allow", "GET, HEAD")
             return _renderText(request, 405, "This page can only be read.")
-        body = page.body(request.getHeader("accept-encoding") or "")
+        body = page.body(_header(request, "accept-encoding") or "")
         request.setHeader("Content-Type", page.contentType)
         request.setHeader("Vary", "Accept-Encoding")
         request.setHeader("ETag", page.etag)
-        request.setHeader("Cache-Control", "public, max-age=31536000, immutable" if page.forever else "no-cache")
+        # The page itself comes with a cookie for one browser alone.
+        request.setHeader(
+            "Cache-Control", "public, max-age=31536000, immutable" if page.forever else "private, no-cache"
+        )
         if body.encoding:
             request.setHeader("Content-Encoding", body.encoding)
         if not page.forever:
             _, setCookie = self._resume(request)
             if setCookie is not None:
-                request.responseHeaders.addRawHeader("Set-Cookie", setCookie)
-        if request.getHeader("if-none-match") == page.etag:
+                request.setHeader("Set-Cookie", setCookie)
+        if page.isHeld(_header(request, "if-none-match") or ""):
             request.setResponseCode(304)
-            return b""
+            # Returned to Twisted, an empty body would get the length of one, which 304 must not have.
+            request.write(b"")
+            request.finish()
+            return NOT_DONE_YET
         request.setHeader("Content-Length", str(len(body.data)))
         return b"" if request.method == b"HEAD" else body.data
 
     # Sockets.
 
     def _renderSocket(self, request: Request) -> int:
-        cookies = _cookies(request)
-        token = findToken(request.uri.decode("latin-1"), cookies)
+        """
+        @raise VNCProxyError: this request may not open a WebSocket.
+        """
+        opening = readOpening(
+            request.method.decode("latin-1"),
+            request.clientproto.decode("latin-1"),
+            lambda name: _header(request, name),
+        )
+        token = findToken(request.uri.decode("latin-1"), _cookies(request))
         if not token:
             raise TokenMissing("the request holds no token")
         self._checkOrigin(request)
         secret, setCookie = self._resume(request)
-        client = request.getClientAddress()
-        facts = ViewerFacts("web", ConsoleType.NOVNC, getattr(client, "host", "unix"), token, secret)
+        facts = ViewerFacts("web", ConsoleType.NOVNC, _clientAddress(request), token, secret)
         serving: list[Deferred[None]] = []
 
         def lost() -> None:
             for work in serving:
                 work.cancel()
 
-        socket = ConsoleSocket(self._reactor, self._heartbeat, lost)
+        socket = ConsoleSocket(self._reactor, opening, self._heartbeat, lost)
         socket.factory = self._sockets
-        self._takeOver(request, socket)
-        serving.append(self._broker.serve(WebViewer(facts, socket, setCookie, self._handshakeSeconds)))
+        _handOver(request, socket)
+        if not socket.left:
+            serving.append(self._broker.serve(WebViewer(facts, socket, setCookie, self._handshakeSeconds)))
         return NOT_DONE_YET
-
-    def _takeOver(self, request: Request, socket: ConsoleSocket) -> None:
-        """
-        Let the socket have the connection from here on.
-        """
-        # The HTTP channel is its transport's producer, which is a place that the relay needs.
-        transport: Any = request.channel.transport
-        transport.unregisterProducer()
-        WebSocketResource(_Prepared(socket)).render(request)
 
     def _checkOrigin(self, request: Request) -> None:
         """
         @raise OriginRefused: a page of this origin may not connect.
         """
-        schemes = {"https" if request.isSecure() else "http", self._publishedScheme or ""}
-        host = request.getHeader("host") or ""
-        if not origin.mayConnect(request.getHeader("origin"), host, schemes, self._allowedOrigins):
+        shown = _header(request, "origin")
+        if shown is None:
+            # The name for it in the drafts of WebSocket.
+            shown = _header(request, "sec-websocket-origin")
+        # A page that came in the clear has no place on a proxy that is published as secure.
+        schemes = {"https"} if request.isSecure() else {self._publishedScheme or "http"}
+        host, forwarded = _header(request, "host") or "", _header(request, "x-forwarded-proto")
+        if not origin.mayConnect(shown, host, schemes, self._allowedOrigins, forwarded):
             raise OriginRefused("the page's origin is not allowed")
 
     def _resume(self, request: Request) -> tuple[str, str | None]:
@@ -252,21 +286,33 @@ class WebResource(Resource):
             return known, None
         secret = self._makeSecret()
         # In a frame of another site only a cookie that says so comes back, and such a one must be Secure.
-        secure = request.isSecure() or self._publishedScheme == "https"
+        secure = request.isSecure() or self._publishedScheme in ("https", "wss")
         reach = "Secure; SameSite=None; Partitioned" if secure else "SameSite=Lax"
         return secret, f"{RESUME_COOKIE}={secret}; Path=/; HttpOnly; {reach}"
 
 
-class _Prepared:
-    """
-    The factory that Autobahn's resource asks for a protocol: it has made one already.
-    """
+def _clientAddress(request: Request) -> str:
+    return getattr(request.getClientAddress(), "host", "unix")
 
-    def __init__(self, socket: ConsoleSocket) -> None:
-        self._socket = socket
 
-    def buildProtocol(self, addr: object) -> ConsoleSocket:
-        return self._socket
+def _handOver(request: Request, socket: ConsoleSocket) -> None:
+    """
+    Let a socket have the connection of a request from here on; the request and its channel are free to go.
+    """
+    channel: Any = request.channel
+    transport, channel.transport = channel.transport, None
+    # The channel is its transport's producer: a place that the socket needs.
+    transport.unregisterProducer()
+    if isinstance(transport, ProtocolWrapper):
+        transport.wrappedProtocol = socket
+    else:
+        transport.protocol = socket
+    socket.makeConnection(transport)
+    # The channel stops it after a lot of requests in a row.
+    transport.resumeProducing()
+    early = channel.clearLineBuffer()
+    if early:
+        socket.dataReceived(early)
 
 
 def _renderText(request: Request, status: int, words: str) -> bytes:

@@ -12,18 +12,21 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+import txaio
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, IReactorTime, ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from vncproxy.errors import StreamEnded
-from vncproxy.stream import BUFFER_LIMIT, ByteStream, tuneSocket
+from vncproxy.errors import ProtocolError, StreamEnded
+from vncproxy.frontends.opening import Opening
+from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS, ByteStream, tuneSocket
 
-SUBPROTOCOL: Final = "binary"
+_log = Logger()
 
 _BINARY: Final = 0x82
 """
@@ -45,12 +48,49 @@ def frame(data: bytes) -> bytes:
     return struct.pack(">BBQ", _BINARY, 127, length) + data
 
 
+@implementer(IPushProducer)
+class _Outlet:
+    """
+    The one producer that the transport below a WebSocket knows. It passes on to whoever feeds the WebSocket at the
+    moment, and remembers, whether the transport takes more.
+
+    @ivar full: it does not.
+    """
+
+    def __init__(self) -> None:
+        self.full = False
+        self._producer: IPushProducer | None = None
+
+    def feedFrom(self, producer: IPushProducer | None) -> None:
+        """
+        From now on C{producer} feeds the WebSocket, or nobody.
+        """
+        self._producer = producer
+        if producer is not None and self.full:
+            producer.pauseProducing()
+
+    def pauseProducing(self) -> None:
+        self.full = True
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.full = False
+        if self._producer is not None:
+            self._producer.resumeProducing()
+
+    def stopProducing(self) -> None:
+        if self._producer is not None:
+            self._producer.stopProducing()
+
+
 @implementer(ITransport, IConsumer, IPushProducer)
 class SocketTransport:
     """
     What a L{ByteStream} inside a WebSocket writes to: each write becomes one frame.
 
     @ivar paused: the viewer is not being read, as its console takes nothing.
+    @ivar closed: a close frame is out: nothing may follow it (RFC 6455 section 5.5.1).
     """
 
     disconnecting = False
@@ -59,26 +99,38 @@ class SocketTransport:
         self._socket = socket
         # The transport below, TCP or TLS; Any, as its methods are spread over several interfaces.
         self._below: Any = socket.transport
+        self._outlet = _Outlet()
+        self._below.registerProducer(self._outlet, True)
         self.paused = False
+        self.closed = False
+
+    @property
+    def full(self) -> bool:
+        """
+        Whether the viewer does not take what it is sent.
+        """
+        return self._outlet.full
 
     def write(self, data: bytes) -> None:
-        self._below.write(frame(data))
+        if not self.closed:
+            self._below.write(frame(data))
 
     def writeSequence(self, data: Any) -> None:
         self.write(b"".join(data))
 
     def loseConnection(self) -> None:
-        # The close frame is out; hanging up is left to the peer, who so gets to read it (RFC 6455 section 7.1.1).
-        pass
+        # The close frame is out; hanging up is left to the peer, who so gets to read it (RFC 6455 section 7.1.1). Its
+        # answer must be heard.
+        self.resumeProducing()
 
     def abortConnection(self) -> None:
         self._below.abortConnection()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self._below.registerProducer(producer, streaming)
+        self._outlet.feedFrom(producer)
 
     def unregisterProducer(self) -> None:
-        self._below.unregisterProducer()
+        self._outlet.feedFrom(None)
 
     def pauseProducing(self) -> None:
         self.paused = True
@@ -86,6 +138,8 @@ class SocketTransport:
 
     def resumeProducing(self) -> None:
         self.paused = False
+        # It could not be heard until now.
+        self._socket.heard = True
         self._below.resumeProducing()
 
     def stopProducing(self) -> None:
@@ -101,49 +155,45 @@ class SocketTransport:
 
 class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn has no types
     """
-    One WebSocket.
+    One WebSocket, from its opening handshake on.
 
     It is asked to L{accept} once the viewer may come in; until then what the viewer says is kept back, within bounds.
 
-    @ivar stream: the bytes inside; usable once accepted.
+    @ivar stream: the bytes inside; it has a transport once the 101 is out.
+    @ivar heard: the viewer has said something since the last ping, or could not be heard.
+    @ivar left: the viewer is gone, or as good as gone.
     """
 
-    def __init__(self, clock: IReactorTime, heartbeat: float, lost: Callable[[], None]) -> None:
+    # Autobahn's own words, which hold whole requests, are not for our log.
+    log = txaio.make_logger(level="none")
+
+    def __init__(self, clock: IReactorTime, opening: Opening, heartbeat: float, lost: Callable[[], None]) -> None:
         """
+        @param opening: what the viewer has asked for.
         @param heartbeat: seconds between pings; a viewer that has said nothing at all between two of them is lost. 0 is
             no pings.
-        @param lost: called when the connection is gone.
+        @param lost: called when the viewer is gone.
         """
         super().__init__()
         self.stream = ByteStream(clock, lost=lost, tell=self._tell)
+        self.heard = True
         self._clock = clock
+        self._opening = opening
         self._heartbeat = heartbeat
-        self._beat: IDelayedCall | None = None
-        self._heard = True
+        self._headers: dict[str, str] = {}
         self._early = bytearray()
-        self._subprotocol: str | None = None
-        self._answer: Deferred[tuple[str | None, dict[str, str]]] | None = None
-        self._opened = False
+        self.left = False
+        self._beat: IDelayedCall | None = None
+        self._cutOff: IDelayedCall | None = None
 
     # The opening.
 
     def connectionMade(self) -> None:
         """
-        The transport is there; the opening handshake comes next.
+        The transport is there.
         """
         tuneSocket(self.transport)
         super().connectionMade()
-
-    def onConnect(self, request: ConnectionRequest) -> Deferred[tuple[str | None, dict[str, str]]]:
-        """
-        Autobahn found the opening handshake in order, and waits for our answer to it.
-        """
-        offered = request.protocols
-        if offered:
-            # A browser fails the connection unless one of those that it offered is chosen.
-            self._subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else offered[0]
-        self._answer = Deferred()
-        return self._answer
 
     def accept(self, headers: dict[str, str]) -> ByteStream:
         """
@@ -151,47 +201,53 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
 
         @raise StreamEnded: the viewer is gone.
         """
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            # Autobahn goes on at once, up to onOpen.
-            answer.callback((self._subprotocol, headers))
-        if not self._opened:
+        if self.left:
             raise StreamEnded("the viewer hung up before it was let in")
+        self._headers = headers
+        # Autobahn goes on at once, up to onOpen.
+        self._dataReceived(self._opening.head)
+        early, self._early = bytes(self._early), bytearray()
+        if early:
+            self._dataReceived(early)
         return self.stream
+
+    def onConnect(self, request: ConnectionRequest) -> tuple[str | None, dict[str, str]]:
+        """
+        Autobahn asks for the chosen subprotocol and for more headers.
+        """
+        return self._opening.subprotocol, self._headers
 
     def onOpen(self) -> None:
         """
         The 101 is out.
         """
         self.stream.makeConnection(SocketTransport(self))
-        self._opened = True
         self._schedule()
-        early, self._early = bytes(self._early), bytearray()
-        if early:
-            self._dataReceived(early)
 
     # Bytes.
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Straight to Autobahn's parser, once the handshake is answered.
+        Straight to Autobahn's parser, once the viewer is let in.
         """
-        self._heard = True
-        if self._answer is None:
+        self.heard = True
+        if self.left:
+            # Autobahn would gather it for nobody.
+            return
+        if self.stream.transport is not None:
             self._dataReceived(data)
             return
-        # Autobahn would take this for another request.
         self._early += data
         if len(self._early) > BUFFER_LIMIT:
             self.transport.abortConnection()
+            self._leave()
 
     def onMessageBegin(self, isBinary: bool) -> None:
         """
         Text has no place in RFB (nova and websockify refuse it with 1003 as well).
         """
-        self.message_is_binary = isBinary
         if not isBinary:
-            self._tell(_UNSUPPORTED_DATA, "text")
+            self._tell(_UNSUPPORTED_DATA, ProtocolError.reason)
             self.dropConnection()
 
     def onMessageFrameBegin(self, length: int) -> None:
@@ -203,8 +259,7 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         """
         Some bytes of a frame, unmasked.
         """
-        if self.message_is_binary:
-            self.stream.dataReceived(bytes(payload))
+        self.stream.dataReceived(bytes(payload))
 
     def onMessageFrameEnd(self) -> None:
         """
@@ -216,33 +271,59 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         Nothing was gathered.
         """
 
+    def onPing(self, payload: bytes) -> None:
+        """
+        A pong, unless the viewer asks for more of them than it reads.
+        """
+        if not self.stream.transport.full:
+            self.sendPong(payload)
+
     # The end.
 
     def _tell(self, code: int, reason: str) -> None:
         """
         Send the close frame.
         """
-        if self._opened:
-            self.sendCloseFrame(code, reason.encode("ascii"))
+        self.stream.transport.closed = True
+        self.sendCloseFrame(code, reason.encode("ascii"))
 
     def dropConnection(self, abort: bool = False) -> None:
         """
-        Autobahn hangs up, after a close frame or at once.
+        Autobahn hangs up: close frames were exchanged, or the viewer has broken the protocol. Everything that is under
+        way is sent first, unless that takes too long; but for the stream this is the end.
         """
-        # A TLS transport with a producer never closes, as it waits for more.
-        self.transport.unregisterProducer()
-        super().dropConnection(abort)
+        if self.failedByMe:
+            _log.info("a viewer broke the WebSocket protocol: {cause}", cause=self.wasNotCleanReason)
+            self._tell(ProtocolError.closeCode, ProtocolError.reason)
+        super().dropConnection()
+        self._cutOff = self._clock.callLater(CLOSING_SECONDS, self._cut)
+        self._leave()
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+    def _cut(self) -> None:
+        self._cutOff = None
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         The connection is gone.
         """
-        self._answer = None
+        if self._cutOff is not None:
+            self._cutOff.cancel()
+            self._cutOff = None
+        super().connectionLost(reason)
+        self._leave()
+
+    def _leave(self) -> None:
+        """
+        Nothing more comes out of this WebSocket.
+        """
+        self.left = True
         if self._beat is not None:
             self._beat.cancel()
-        super().connectionLost(reason)
-        clean = ConnectionDone() if self.wasClean else ConnectionLost("no close frame")
-        self.stream.connectionLost(Failure(clean))
+            self._beat = None
+        if self.stream.transport is not None:
+            self.stream.transport.closed = True
+        self.stream.connectionLost(Failure(ConnectionDone() if self.wasClean else ConnectionLost("no close frame")))
 
     # The heartbeat.
 
@@ -256,10 +337,10 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         judged.
         """
         self._beat = None
-        if not self._heard and not self.stream.transport.paused:
+        if not self.heard and not self.stream.transport.paused:
             self.transport.abortConnection()
             return
-        self._heard = False
+        self.heard = False
         self.sendPing()
         self._schedule()
 
