@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.address import IPv4Address as TCP4
 from twisted.internet.address import IPv6Address as TCP6
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
@@ -25,6 +25,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from vncproxy.errors import ConsoleForbidden, ConsoleUnreachable
@@ -70,16 +71,25 @@ class _AllowedAddresses:
         self._receiver.resolutionComplete()
 
 
+_STAND_IN: Final = "console"
+"""
+What L{HostnameEndpoint} is told that the console is called. It turns down names such as C{my_vm} and C{vm--7}, as no
+domain may be registered under them; in the networks where consoles live they are common.
+"""
+
+
 @implementer(IReactorPluggableNameResolver, IHostnameResolver)
 class _Scope:
     """
-    A reactor whose names resolve to allowed addresses only, so that L{HostnameEndpoint} never dials another.
+    A reactor in which every name is that of one console, and resolves to allowed addresses only, so that
+    L{HostnameEndpoint} never dials another.
 
     @ivar forbidden: some address was left out.
     """
 
-    def __init__(self, reactor: Any, networks: Sequence[Network]) -> None:
+    def __init__(self, reactor: Any, host: str, networks: Sequence[Network]) -> None:
         self._reactor = reactor
+        self._host = host
         self.networks = networks
         self.forbidden = False
 
@@ -99,7 +109,7 @@ class _Scope:
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
         return self._reactor.nameResolver.resolveHostName(  # type: ignore[no-any-return]
-            _AllowedAddresses(resolutionReceiver, self), hostName, portNumber, addressTypes, transportSemantics
+            _AllowedAddresses(resolutionReceiver, self), self._host, portNumber, addressTypes, transportSemantics
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -119,22 +129,24 @@ class Dialler:
         self._reactor = reactor
         self._connectTimeout = connectTimeout
         self._networks = tuple(allowedNetworks)
+        self._factory = Factory.forProtocol(lambda: ByteStream(reactor, halfCloseable=True))
+        self._factory.noisy = False
 
     async def dial(self, target: Target) -> ByteStream:
         """
         @raise ConsoleForbidden: its address lies outside the allowed networks.
         @raise ConsoleUnreachable: nobody answers there, in time.
         """
-        scope = _Scope(self._reactor, self._networks)
-        endpoint = self._endpoint(target, scope)
-        factory = Factory.forProtocol(lambda: ByteStream(self._reactor, halfCloseable=True))
-        connecting: Deferred[ByteStream] = endpoint.connect(factory)  # type: ignore[assignment]
+        scope = _Scope(self._reactor, target.host, self._networks)
+        connecting: Deferred[ByteStream] = self._endpoint(target, scope).connect(self._factory)  # type: ignore[assignment]
         connecting.addTimeout(self._connectTimeout, self._reactor, _tooLate)
         try:
-            return await connecting
-        except (ConnectError, DNSLookupError, OSError) as error:
+            return await _cancellable(connecting)
+        except DNSLookupError as error:
             if scope.forbidden:
                 raise ConsoleForbidden("its name leads outside the allowed networks") from error
+            raise ConsoleUnreachable(f"its name {target.host!r} has no address") from error
+        except (ConnectError, OSError) as error:
             raise ConsoleUnreachable(f"it cannot be connected to: {error}") from error
 
     def _endpoint(self, target: Target, scope: _Scope) -> IStreamClientEndpoint:
@@ -146,11 +158,30 @@ class Dialler:
         try:
             version = ip_address(target.host.partition("%")[0]).version
         except ValueError:
-            return HostnameEndpoint(scope, target.host, target.port, self._connectTimeout)
+            return HostnameEndpoint(scope, _STAND_IN, target.port, self._connectTimeout)
         if not mayDial(target.host, self._networks):
             raise ConsoleForbidden("its address lies outside the allowed networks")
         direct = TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint
         return direct(self._reactor, target.host, target.port, self._connectTimeout)
+
+
+def _cancellable(connecting: Deferred[ByteStream]) -> Deferred[ByteStream]:
+    """
+    A connection that fails with L{CancelledError} when it is cancelled. Endpoints have an error of their own for that,
+    and while a name is looked up they say that there is none.
+    """
+
+    def cancel(answer: Deferred[ByteStream]) -> None:
+        answer.errback(CancelledError())
+        connecting.cancel()
+
+    def settle(result: ByteStream | Failure) -> None:
+        if not answer.called:
+            answer.callback(result)
+
+    answer: Deferred[ByteStream] = Deferred(cancel)
+    connecting.addBoth(settle)
+    return answer
 
 
 def _tooLate(result: object, seconds: float) -> object:

@@ -34,16 +34,21 @@ class Backend:
         server = await self._dialler.dial(target)
         server.expectWithin(self._handshakeSeconds)
         try:
-            await handshake.logIn(server, target.password)
-        except StreamEnded as error:
-            server.abort()
-            raise ConsoleBroken("it hung up while we were logging in") from error
-        except WaitTimeout as error:
-            server.abort()
-            raise ConsoleSilent(f"it said nothing for {self._handshakeSeconds:g} s") from error
+            await self._logIn(server, target.password)
         except BaseException:
             server.abort()
             raise
         # Its deadline counted for the login alone.
         server.expectWithin(None)
         return server
+
+    async def _logIn(self, server: ByteStream, password: str | None) -> None:
+        """
+        The login, with what goes wrong on the way blamed on the console.
+        """
+        try:
+            await handshake.logIn(server, password)
+        except StreamEnded as error:
+            raise ConsoleBroken("it hung up while we were logging in") from error
+        except WaitTimeout as error:
+            raise ConsoleSilent(f"it said nothing for {self._handshakeSeconds:g} s") from error
