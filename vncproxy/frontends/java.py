@@ -14,22 +14,34 @@ from __future__ import annotations
 
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from vncproxy.broker import Broker
 from vncproxy.errors import RequestError, StreamEnded, TokenMissing, VNCProxyError
+from vncproxy.frontends.conversation import converse
 from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse, parseRequestHead
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.stream import ByteStream
 
-_log = Logger()
+_PHRASES: Final = {
+    400: "Invalid Request",
+    401: "Not Authorized",
+    408: "Request Timeout",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
+"""
+By status; the first two in nova's words.
+"""
 
-_PHRASES: Final = {400: "Invalid Request", 401: "Not Authorized", 408: "Request Timeout", 502: "Bad Gateway"}
+_BROWSER_HEADERS: Final = ("sec-fetch-mode", "upgrade-insecure-requests")
+"""
+Only browsers send these; the first of them over TLS alone.
+"""
 
 _BROWSER: Final = "This port is for Java and raw TCP viewers. Open the console's link for browsers instead."
 
@@ -75,9 +87,8 @@ def _refusal(error: VNCProxyError, version: str) -> bytes:
     """
     The response that tells an error.
     """
-    phrase = _PHRASES.get(error.httpStatus, "Service Unavailable")
     words = str(error) if isinstance(error, RequestError) else error.told
-    return encodeResponse(error.httpStatus, f"{phrase}: {words}", words + "\n", version)
+    return encodeResponse(error.httpStatus, f"{_PHRASES[error.httpStatus]}: {words}", words + "\n", version)
 
 
 class JavaFactory(ServerFactory):
@@ -101,18 +112,8 @@ class JavaFactory(ServerFactory):
         """
         One connection.
         """
-        work: list[Deferred[None]] = []
-
-        def connected() -> None:
-            work.append(Deferred.fromCoroutine(self._serve(stream, getattr(addr, "host", "unix"))))
-            work[0].addErrback(lambda failure: failure.trap(CancelledError) and None)
-            work[0].addErrback(lambda failure: _log.failure("a java connection failed", failure))
-
-        def lost() -> None:
-            work[0].cancel()
-
-        stream = ByteStream(self._clock, self._halfCloseable, connected, lost)
-        return stream
+        address = getattr(addr, "host", "unix")
+        return converse(self._clock, lambda stream: self._serve(stream, address), self._halfCloseable)
 
     async def _serve(self, stream: ByteStream, address: str) -> None:
         """
@@ -139,8 +140,8 @@ def _facts(head: RequestHead, address: str) -> ViewerFacts:
     """
     What a request says of its viewer.
     """
-    if "sec-fetch-mode" in head.headers:
-        # Only browsers send it. Serving one would spend the token on a download of RFB bytes.
+    if any(name in head.headers for name in _BROWSER_HEADERS):
+        # Serving one would spend the token on a download of RFB bytes.
         raise RequestError(_BROWSER)
     if not head.token:
         raise TokenMissing("the request holds no token")

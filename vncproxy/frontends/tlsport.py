@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -25,6 +24,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from vncproxy.errors import VNCProxyError
+from vncproxy.frontends.conversation import converse
 from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse, parseRequestHead
 from vncproxy.stream import ByteStream, tuneSocket
 
@@ -140,23 +140,12 @@ class TLSPortFactory(ServerFactory):
         """
         if first == _HANDSHAKE_RECORD:
             return self._tls.buildProtocol(addr)
-        return self._inClear()
-
-    def _inClear(self) -> ByteStream:
-        """
-        Somebody who speaks HTTP in clear, or nothing that we know.
-        """
-        work: list[Deferred[None]] = []
-
-        def connected() -> None:
-            work.append(Deferred.fromCoroutine(self._answer(stream)))
-            work[0].addErrback(lambda failure: failure.trap(CancelledError) and None)
-            work[0].addErrback(lambda failure: _log.failure("a connection in clear failed", failure))
-
-        stream = ByteStream(self.clock, connected=connected, lost=lambda: work[0].cancel())
-        return stream
+        return converse(self.clock, self._answer)
 
     async def _answer(self, stream: ByteStream) -> None:
+        """
+        To somebody who speaks HTTP in clear, or nothing that we know.
+        """
         stream.expectWithin(self.handshakeSeconds)
         try:
             stream.write(redirect(parseRequestHead(await stream.readUntil(HEAD_END, HEAD_LIMIT))))
