@@ -4,26 +4,29 @@ From a token to a live console, with everything that may come in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.logger import capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.streams import Loop, MemoryTransport
-from vncproxy.broker import Broker
+from tests.brokerworld import (
+    CLIENT_INIT,
+    DESKTOP,
+    GREETED,
+    GREETING,
+    HANDSHAKE_SECONDS,
+    WINDOW,
+    BrokerTestCase,
+    OneConsole,
+)
 from vncproxy.errors import (
     AtCapacity,
     ConsoleBroken,
     ConsoleSilent,
     ConsoleUnknown,
     ConsoleUnreachable,
-    Draining,
     ProtocolError,
     StreamEnded,
     TokensUnreachable,
@@ -31,313 +34,14 @@ from vncproxy.errors import (
     VNCProxyError,
     WaitTimeout,
 )
-from vncproxy.interfaces import IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
+from vncproxy.interfaces import IBackend, IDirectory, ITokenAuthority, IViewer
 from vncproxy.model import (
-    Console,
-    ConsoleType,
     EndReason,
     Grant,
-    IssuedToken,
     Session,
-    Target,
-    TargetKind,
-    TokenRecord,
-    ViewerFacts,
 )
-from vncproxy.rfb.handshake import ServerInit
-from vncproxy.sessions import Sessions
-from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS, ByteStream
+from vncproxy.stream import BUFFER_LIMIT
 from vncproxy.tokens import rules
-
-_HANDSHAKE_SECONDS: Final = 15.0
-_WINDOW: Final = 60.0
-_RESUME_HASH: Final = "r" * 64
-_CONSOLE: Final = Console("vm7", "dätabase", Target(TargetKind.VNC, "10.0.0.5", 5901, password="hush"))
-_GREETING: Final = b"RFB 003.008\n\1"
-_CLIENT_INIT: Final = b"\1"
-_DESKTOP: Final = ServerInit(640, 480, bytes(16), b"QEMU (vm7)")
-_GREETED: Final = b"RFB 003.008\n" + b"\1\1" + bytes(4)
-
-
-class Gates:
-    """
-    Where the parts of the world below can be made to wait, or to fail.
-
-    @ivar waiting: what waits at which gate.
-    """
-
-    def __init__(self) -> None:
-        self.shut: set[str] = set()
-        self.waiting: dict[str, Deferred[None]] = {}
-        self.faults: dict[str, Exception] = {}
-
-    async def passing(self, name: str) -> None:
-        """
-        Pass a gate, once it is open.
-        """
-        if name in self.shut:
-            self.waiting[name] = Deferred()
-            await self.waiting[name]
-        if name in self.faults:
-            raise self.faults[name]
-
-    def open(self, name: str) -> None:
-        """
-        Let pass who waits, and whoever comes.
-        """
-        self.shut.discard(name)
-        waiting = self.waiting.pop(name, None)
-        if waiting is not None and not waiting.called:
-            waiting.callback(None)
-
-
-@implementer(ITokenAuthority)
-class OneToken:
-    """
-    An authority that knows one token, by the real rules.
-
-    @ivar record: the token as it is now.
-    @ivar ends: what it was told of sessions that ended.
-    """
-
-    def __init__(self, gates: Gates, clock: Loop, viewOnly: bool) -> None:
-        self._gates = gates
-        self._clock = clock
-        self.record = TokenRecord("f" * 64, "vm7", ConsoleType.NOVNC, 1000.0, usesLeft=1, viewOnly=viewOnly)
-        self.ends: list[bool] = []
-
-    async def redeemToken(self, facts: ViewerFacts) -> Grant:
-        resumeHash = None if facts.resume is None else _RESUME_HASH
-        self.record = rules.spend(self.record, facts, self._clock.seconds(), resumeHash)
-        grant = rules.granted(self.record, resumeHash)
-        try:
-            await self._gates.passing("redeem")
-        except (CancelledError, TokensUnreachable):
-            self.record = rules.undone(self.record, grant, self._clock.seconds(), _WINDOW)
-            raise
-        return grant
-
-    async def endSession(self, grant: Grant, resumable: bool) -> None:
-        await self._gates.passing("report")
-        self.ends.append(resumable)
-        if grant.resumeHash is not None:
-            window = _WINDOW if resumable else 0
-            self.record = rules.ended(self.record, grant.resumeHash, self._clock.seconds(), window)
-
-    async def authorizeConsole(
-        self,
-        consoleID: str,
-        consoleType: ConsoleType,
-        ttl: float | None = None,
-        uses: int | None = None,
-        viewOnly: bool = False,
-        clientAddress: str | None = None,
-    ) -> IssuedToken:
-        raise NotImplementedError("a broker mints nothing")
-
-    async def checkToken(self, token: str, consoleType: ConsoleType | None = None) -> Grant | None:
-        raise NotImplementedError("a broker does not look before it redeems")
-
-    async def deleteTokensForInstance(self, consoleID: str) -> int:
-        raise NotImplementedError("a broker revokes nothing")
-
-
-@implementer(IDirectory)
-class OneConsole:
-    """
-    A directory that knows one console.
-    """
-
-    def __init__(self, gates: Gates) -> None:
-        self._gates = gates
-
-    async def resolve(self, consoleID: str) -> Console:
-        await self._gates.passing("resolve")
-        if consoleID != _CONSOLE.id:
-            raise ConsoleUnknown(consoleID)
-        return _CONSOLE
-
-
-@implementer(IBackend)
-class OneServer:
-    """
-    A backend that has logged in to a server at once.
-
-    @ivar wire: the connection to the server, once there is one.
-    """
-
-    def __init__(self, gates: Gates, loop: Loop) -> None:
-        self._gates = gates
-        self._loop = loop
-        self.wire: MemoryTransport | None = None
-
-    async def connect(self, target: Target) -> IByteStream:
-        assert target is _CONSOLE.target
-        await self._gates.passing("connect")
-        stream = ByteStream(self._loop, halfCloseable=True)
-        self.wire = MemoryTransport(self._loop, stream)
-        return stream
-
-
-@implementer(IViewer)
-class OneViewer:
-    """
-    A viewer that tells refusals in the close code alone.
-
-    @ivar serving: what the broker returned for it.
-    @ivar heard: in order, what the broker said to it.
-    @ivar told: the close code and the reason word that it was told.
-    """
-
-    serving: Deferred[None] | None = None
-
-    def __init__(self, gates: Gates, loop: Loop, facts: ViewerFacts) -> None:
-        self.facts = facts
-        self._gates = gates
-        self.heard: list[object] = []
-        self.told: list[tuple[int, str]] = []
-        self._stream = ByteStream(loop, lost=self._lost, tell=lambda code, word: self.told.append((code, word)))
-        self.wire = MemoryTransport(loop, self._stream)
-
-    def _lost(self) -> None:
-        if self.serving is not None:
-            self.serving.cancel()
-
-    async def admit(self, grant: Grant) -> IByteStream:
-        await self._gates.passing("admit")
-        self.heard.append(grant)
-        return self._stream
-
-    def reached(self) -> None:
-        self.heard.append("reached")
-
-    def refuse(self, error: VNCProxyError) -> None:
-        self.heard.append(type(error))
-        self._stream.close(error.closeCode, error.reason)
-
-
-class BrokerTestCase(SynchronousTestCase):
-    """
-    One broker, one token, one console; and at the end of every test nothing is left of it.
-    """
-
-    viewOnly = False
-
-    unreported = 0
-    """
-    How many sessions the token authority still takes to be up, at the end.
-    """
-
-    def setUp(self) -> None:
-        self.loop = Loop()
-        self.gates = Gates()
-        self.authority = OneToken(self.gates, self.loop, self.viewOnly)
-        self.backend = OneServer(self.gates, self.loop)
-        self.sessions = Sessions("proxy1", 1)
-        self.makeID: Callable[[], str] = iter(["s1", "s2", "s3"]).__next__
-        self.broker = Broker(
-            self.loop,
-            self.authority,
-            OneConsole(self.gates),
-            self.backend,
-            self.sessions,
-            lambda: self.makeID(),
-            handshakeSeconds=_HANDSHAKE_SECONDS,
-            halfClosedSeconds=30,
-        )
-        self.viewer = self.makeViewer()
-        logs = capturedLogs()
-        self.events = logs.__enter__()
-        self.addCleanup(logs.__exit__, None, None, None)
-
-    def tearDown(self) -> None:
-        for name in tuple(self.gates.shut):
-            self.gates.open(name)
-        self.loop.settle()
-        self.assertEqual(sum(resume.live for resume in self.authority.record.resumes), self.unreported)
-        self.assertEqual(self.sessions.list(), [])
-        self.assertServed()
-        self.successResultOf(Deferred.fromCoroutine(self.broker.stop()))
-        self.viewer.wire.vanish()
-        self.loop.advance(CLOSING_SECONDS)
-        self.loop.settle()
-        self.assertServerGone()
-        self.assertEqual(self.loop.getDelayedCalls(), [])
-        self.assertNotIn("secret-token", str(self.events))
-        self.assertNotIn("hush", str(self.events))
-
-    def makeViewer(self, resume: str | None = "cookie") -> OneViewer:
-        """
-        Somebody with the token.
-        """
-        facts = ViewerFacts("web", ConsoleType.NOVNC, "203.0.113.9", "secret-token", resume)
-        return OneViewer(self.gates, self.loop, facts)
-
-    def serve(self) -> None:
-        """
-        Let the broker serve the viewer.
-        """
-        self.viewer.serving = self.broker.serve(self.viewer)
-        self.loop.settle()
-
-    def open(self) -> MemoryTransport:
-        """
-        Open a session, and return the connection to its console.
-        """
-        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
-        self.serve()
-        return self.show()
-
-    def reach(self, stage: str) -> None:
-        """
-        Let the viewer come as far as to a stage, and wait there.
-        """
-        if stage == "relay":
-            self.open()
-            return
-        said = {"greet": b"", "clientInit": _GREETING}.get(stage, _GREETING + _CLIENT_INIT)
-        if stage in ("redeem", "admit", "resolve", "connect"):
-            self.gates.shut.add(stage)
-        self.viewer.wire.say(said)
-        self.serve()
-        self.assertNoResult(self.viewer.serving)
-
-    def show(self) -> MemoryTransport:
-        """
-        The server shows its desktop.
-        """
-        server = self.backend.wire
-        assert server is not None
-        server.say(_DESKTOP.encode())
-        self.loop.settle()
-        self.assertEqual(len(self.sessions.list()), 1)
-        return server
-
-    def assertServed(self) -> None:
-        """
-        The broker is through with the viewer, and its place is free.
-        """
-        if self.viewer.serving is not None:
-            self.assertIsNone(self.successResultOf(self.viewer.serving))
-            self.viewer.serving = None
-        try:
-            with self.sessions.place():
-                pass
-        except Draining:
-            pass
-
-    def assertServerGone(self) -> None:
-        """
-        The connection to the server, if there was one, is closed.
-        """
-        if self.backend.wire is not None:
-            self.assertIsNotNone(self.backend.wire.lostWith)
-
-    def lines(self) -> list[str]:
-        """
-        What was logged.
-        """
-        return [formatEvent(event) for event in self.events if event["log_namespace"].startswith("vncproxy.broker")]
 
 
 class SessionTests(BrokerTestCase):
@@ -363,13 +67,13 @@ class SessionTests(BrokerTestCase):
         grant, *rest = self.viewer.heard
         self.assertIsInstance(grant, Grant)
         self.assertEqual(rest, ["reached"])
-        desktop = attrs.evolve(_DESKTOP, name="dätabase".encode())
-        self.assertEqual(self.viewer.wire.taken, _GREETED + desktop.encode())
+        desktop = attrs.evolve(DESKTOP, name="dätabase".encode())
+        self.assertEqual(self.viewer.wire.taken, GREETED + desktop.encode())
         self.viewer.wire.say(b"key")
         server.say(b"picture")
         self.loop.settle()
-        self.assertEqual(server.taken, _CLIENT_INIT + b"key")
-        self.assertEqual(self.viewer.wire.taken, _GREETED + desktop.encode() + b"picture")
+        self.assertEqual(server.taken, CLIENT_INIT + b"key")
+        self.assertEqual(self.viewer.wire.taken, GREETED + desktop.encode() + b"picture")
         self.viewer.wire.vanish()
         self.loop.settle()
 
@@ -377,13 +81,13 @@ class SessionTests(BrokerTestCase):
         """
         What either side says behind its part of the handshake is passed on.
         """
-        self.viewer.wire.say(_GREETING + _CLIENT_INIT + b"early key")
+        self.viewer.wire.say(GREETING + CLIENT_INIT + b"early key")
         self.serve()
         server = self.backend.wire
         assert server is not None
-        server.say(_DESKTOP.encode() + b"early picture")
+        server.say(DESKTOP.encode() + b"early picture")
         self.loop.settle()
-        self.assertEqual(server.taken, _CLIENT_INIT + b"early key")
+        self.assertEqual(server.taken, CLIENT_INIT + b"early key")
         self.assertTrue(self.viewer.wire.taken.endswith(b"early picture"))
         self.viewer.wire.vanish()
         self.loop.settle()
@@ -393,12 +97,12 @@ class SessionTests(BrokerTestCase):
         Nothing depends on how the bytes are cut on the way.
         """
         self.serve()
-        for byte in _GREETING + b"\0":
+        for byte in GREETING + b"\0":
             self.viewer.wire.say(bytes([byte]))
             self.loop.settle()
         server = self.backend.wire
         assert server is not None
-        for byte in _DESKTOP.encode():
+        for byte in DESKTOP.encode():
             self.assertEqual(self.sessions.list(), [])
             server.say(bytes([byte]))
             self.loop.settle()
@@ -516,7 +220,7 @@ class ViewOnlyTests(BrokerTestCase):
         """
         It leaves the others connected, even if its viewer asks to be alone.
         """
-        self.viewer.wire.say(_GREETING + b"\0")
+        self.viewer.wire.say(GREETING + b"\0")
         self.serve()
         self.assertEqual(self.show().taken, b"\1")
         self.viewer.wire.vanish()
@@ -531,7 +235,7 @@ class ViewOnlyTests(BrokerTestCase):
         request = b"\3\0" + bytes(8)
         self.viewer.wire.say(key + request + key)
         self.loop.settle()
-        self.assertEqual(server.taken, _CLIENT_INIT + request)
+        self.assertEqual(server.taken, CLIENT_INIT + request)
         self.assertTrue(self.sessions.list()[0].viewOnly)
         self.viewer.wire.vanish()
         self.loop.settle()
@@ -543,7 +247,7 @@ class ViewOnlyTests(BrokerTestCase):
         server = self.open()
         self.viewer.wire.say(b"\xee" * 20)
         self.loop.settle()
-        self.assertEqual(server.taken, _CLIENT_INIT)
+        self.assertEqual(server.taken, CLIENT_INIT)
         self.assertEqual((self.viewer.told, self.authority.ends), ([(1008, "unparseable")], [False]))
 
 
@@ -570,7 +274,7 @@ class StagesMixin:
         self.assertFalse(taken, "the use that the browser has spent is its own")
         self.assertEqual(self.authority.ends, [] if stage == "redeem" else [True])
         (resume,) = self.authority.record.resumes
-        self.assertEqual((resume.live, resume.until), (0, self.loop.seconds() + _WINDOW))
+        self.assertEqual((resume.live, resume.until), (0, self.loop.seconds() + WINDOW))
 
     def test_redeem(self: Any) -> None:
         """
@@ -776,10 +480,10 @@ class RefusalTests(RefusalTestCase):
             raise ZeroDivisionError
 
         self.makeID = fail
-        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.viewer.wire.say(GREETING + CLIENT_INIT)
         self.serve()
         assert self.backend.wire is not None
-        self.backend.wire.say(_DESKTOP.encode())
+        self.backend.wire.say(DESKTOP.encode())
         self.loop.settle()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertServed()
@@ -809,7 +513,7 @@ class HandshakeTests(RefusalTestCase):
         A viewer that says nothing is let go when its time is over.
         """
         self.reach("greet")
-        self.loop.advance(_HANDSHAKE_SECONDS - 0.1)
+        self.loop.advance(HANDSHAKE_SECONDS - 0.1)
         self.assertNoResult(self.viewer.serving)
         self.loop.advance(0.1)
         self.assertRefused(WaitTimeout, [True])
@@ -819,7 +523,7 @@ class HandshakeTests(RefusalTestCase):
         Its time is for the whole of it: a byte now and then does not help.
         """
         self.reach("greet")
-        for byte in _GREETING:
+        for byte in GREETING:
             self.loop.advance(2)
             self.viewer.wire.say(bytes([byte]))
             self.loop.settle()
@@ -839,7 +543,7 @@ class HandshakeTests(RefusalTestCase):
         """
         A viewer that sends no more before its part is done is let go.
         """
-        self.viewer.wire.say(_GREETING)
+        self.viewer.wire.say(GREETING)
         self.viewer.wire.finish()
         self.serve()
         self.assertRefused(StreamEnded, [True])
@@ -861,7 +565,7 @@ class HandshakeTests(RefusalTestCase):
         assert self.backend.wire is not None
         self.backend.wire.vanish()
         self.loop.settle()
-        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.viewer.wire.say(GREETING + CLIENT_INIT)
         self.assertRefused(ConsoleBroken, [True])
 
     def test_silentServer(self) -> None:
@@ -869,10 +573,10 @@ class HandshakeTests(RefusalTestCase):
         A server that does not show its desktop is told as silent when its time is over, which begins when it is asked.
         """
         self.reach("greet")
-        self.loop.advance(_HANDSHAKE_SECONDS - 1)
-        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.loop.advance(HANDSHAKE_SECONDS - 1)
+        self.viewer.wire.say(GREETING + CLIENT_INIT)
         self.loop.settle()
-        self.loop.advance(_HANDSHAKE_SECONDS - 0.1)
+        self.loop.advance(HANDSHAKE_SECONDS - 0.1)
         self.assertNoResult(self.viewer.serving)
         self.loop.advance(0.1)
         self.assertRefused(ConsoleSilent, [True])
@@ -882,12 +586,12 @@ class HandshakeTests(RefusalTestCase):
         The viewer's time does not run while the server is waited for.
         """
         self.reach("desktop")
-        self.loop.advance(_HANDSHAKE_SECONDS - 0.1)
+        self.loop.advance(HANDSHAKE_SECONDS - 0.1)
         self.viewer.wire.say(b"early key")
         self.loop.settle()
         server = self.show()
         self.loop.advance(100)
-        self.assertEqual(server.taken, _CLIENT_INIT + b"early key")
+        self.assertEqual(server.taken, CLIENT_INIT + b"early key")
         self.viewer.wire.vanish()
         self.loop.settle()
 
@@ -899,7 +603,7 @@ class HandshakeTests(RefusalTestCase):
         assert self.backend.wire is not None
         self.backend.wire.say(bytes(20) + b"\0\1\0\0" + bytes(2 * BUFFER_LIMIT))
         self.loop.settle()
-        self.viewer.wire.say(_GREETING + _CLIENT_INIT)
+        self.viewer.wire.say(GREETING + CLIENT_INIT)
         self.assertRefused(ConsoleBroken, [True])
 
     def test_absurdName(self) -> None:
