@@ -519,37 +519,99 @@ class TLSTests(SynchronousTestCase):
     Tests for a viewer inside TLS.
     """
 
+    options = ssl.KeyPair.generate(size=2048).selfSignedCert(1, CN="proxy").options()
+
+    def setUp(self) -> None:
+        self.loop = Loop()
+        viewer, console = ByteStream(self.loop), ByteStream(self.loop, halfCloseable=True)
+        factory = TLSMemoryBIOFactory(self.options, False, Factory.forProtocol(lambda: viewer), self.loop)
+        self.viewer = MemoryTransport(self.loop, factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)))
+        self.console = MemoryTransport(self.loop, console)
+        self.viewerStream = viewer
+        self.peer = TLSPeer(self.viewer)
+        settleTLS(self.loop, self.peer)
+        self.relay = Relay(self.loop, viewer, console, _HALF_CLOSED_SECONDS)
+
+    def tearDown(self) -> None:
+        self.loop.settle()
+        self.assertIsNotNone(self.viewer.lostWith)
+        self.assertIsNotNone(self.console.lostWith)
+        self.assertEqual(self.loop.getDelayedCalls(), [])
+
+    def assertEnded(self, reason: EndReason) -> None:
+        """
+        It has ended, for this reason.
+        """
+        settleTLS(self.loop, self.peer)
+        self.assertIs(self.successResultOf(self.relay.ended), reason)
+
     def test_endWithBacklog(self) -> None:
         """
         A session that ends while its viewer is behind still delivers everything, says goodbye and closes.
         """
-        loop = Loop()
-        options = ssl.KeyPair.generate(size=2048).selfSignedCert(1, CN="proxy").options()
-        viewerStream, consoleStream = ByteStream(loop), ByteStream(loop, halfCloseable=True)
-        factory = TLSMemoryBIOFactory(options, False, Factory.forProtocol(lambda: viewerStream), loop)
-        viewer = MemoryTransport(loop, factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)))
-        console = MemoryTransport(loop, consoleStream)
-        peer = TLSPeer(viewer)
-        settleTLS(loop, peer)
-        relay = Relay(loop, viewerStream, consoleStream, _HALF_CLOSED_SECONDS)
-        relay.start()
-        viewer.window = 10_000
+        self.relay.start()
+        self.viewer.window = 10_000
         flood = bytes(range(256)) * 4096
-        console.say(flood)
-        settleTLS(loop, peer)
-        self.assertFalse(loop.reads(console))
-        console.vanish()
-        viewer.window = 20_000
-        settleTLS(loop, peer)
-        self.assertNoResult(relay.ended)
-        viewer.window = None
-        settleTLS(loop, peer)
-        self.assertIs(self.successResultOf(relay.ended), EndReason.CONSOLE_LOST)
-        self.assertEqual((bytes(peer.heard), peer.told), (flood[: relay.bytesOut], True))
-        peer.close()
-        settleTLS(loop, peer)
-        self.assertIs(viewer.lostWith, ConnectionDone)
-        self.assertEqual(loop.getDelayedCalls(), [])
+        self.console.say(flood)
+        settleTLS(self.loop, self.peer)
+        self.assertFalse(self.loop.reads(self.console))
+        self.console.vanish()
+        self.viewer.window = 20_000
+        settleTLS(self.loop, self.peer)
+        self.assertNoResult(self.relay.ended)
+        self.viewer.window = None
+        self.assertEnded(EndReason.CONSOLE_LOST)
+        self.assertEqual((bytes(self.peer.heard), self.peer.told), (flood[: self.relay.bytesOut], True))
+        self.peer.close()
+        settleTLS(self.loop, self.peer)
+        self.assertIs(self.viewer.lostWith, ConnectionDone)
+
+    def test_closes(self) -> None:
+        """
+        A viewer that says goodbye has closed.
+        """
+        self.relay.start()
+        self.peer.send(b"key")
+        self.peer.close()
+        self.assertEnded(EndReason.VIEWER_CLOSED)
+        self.assertEqual(self.console.taken, b"key")
+
+    def test_vanishes(self) -> None:
+        """
+        A viewer that breaks off is lost.
+        """
+        self.relay.start()
+        self.viewer.vanish()
+        self.assertEnded(EndReason.VIEWER_LOST)
+
+    def test_aborted(self) -> None:
+        """
+        A viewer that is hung up on at once is lost.
+        """
+        self.relay.start()
+        self.viewerStream.abort()
+        self.assertEnded(EndReason.VIEWER_LOST)
+
+    def test_goneBefore(self) -> None:
+        """
+        A viewer may be gone before the start.
+        """
+        self.viewer.vanish()
+        self.loop.settle()
+        self.relay.start()
+        self.assertEnded(EndReason.VIEWER_LOST)
+
+    def test_consoleGoneBefore(self) -> None:
+        """
+        So may its console; what that has said reaches the viewer.
+        """
+        self.console.say(b"picture")
+        self.loop.settle()
+        self.console.vanish()
+        self.loop.settle()
+        self.relay.start()
+        self.assertEnded(EndReason.CONSOLE_LOST)
+        self.assertEqual((self.peer.heard, self.peer.told), (b"picture", True))
 
 
 class RelayMachine(RuleBasedStateMachine):
