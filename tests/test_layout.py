@@ -26,6 +26,7 @@ RULES: Final = Rules(
         "targets": 1,
         "stream": 2,
         "relay": 2,
+        "pump": 2,
         "stores": 3,
         "tokens": 3,
         "backends": 3,
@@ -46,8 +47,9 @@ RULES: Final = Rules(
         ("interfaces", "model"),
         # The configuration names consoles by target URL.
         ("config", "targets"),
-        # The relay joins two streams.
+        # The relay joins two streams; the pump is its fast path.
         ("relay", "stream"),
+        ("relay", "pump"),
         # A store forgets what the rules on tokens, which are pure, call dead.
         ("stores", "tokens"),
         # The broker puts what it relays among the sessions.
