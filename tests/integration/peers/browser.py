@@ -32,6 +32,13 @@ _OPTIONS: Final = (
     "--disable-sync",
     "--no-first-run",
 )
+# The pixels are read from a copy that is made for it: Chromium warns of a page that reads its own canvas often.
+_PIXELS: Final = """(() => {
+    const source = document.querySelector("%s");
+    const copy = new OffscreenCanvas(%d, %d).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(source, -%d, -%d);
+    return [...copy.getImageData(0, 0, %d, %d).data];
+})()"""
 # Of each step within a call, in seconds.
 _STEP: Final = 15.0
 
@@ -85,20 +92,28 @@ class Tab:
         selector = f'html[data-state="{state}"]'
         await self.do(lambda page: page.wait_for_selector(selector, state="attached", timeout=1000 * timeout))
 
-    async def canvasHash(self) -> str:
+    async def canvasHash(self, canvas: str = "canvas") -> str:
         """
-        A hash of the pixels of the page's first canvas: two that differ show that the picture moved.
+        A hash of the pixels of the first element that the CSS selector C{canvas} finds: two that differ show that the
+        picture moved.
         """
-        url = await self.eval("document.querySelector('canvas').toDataURL()")
+        url = await self.eval(f"document.querySelector('{canvas}').toDataURL()")
         return hashlib.sha256(url.encode()).hexdigest()
 
-    async def canvasPixel(self, x: int, y: int) -> tuple[int, int, int]:
+    async def canvasPixel(self, x: int, y: int, canvas: str = "canvas") -> tuple[int, int, int]:
         """
-        The colour of one pixel of the page's first canvas, in the canvas's own coordinates.
+        The colour of one pixel of the first element that the CSS selector C{canvas} finds, in its own coordinates.
         """
-        script = f"[...document.querySelector('canvas').getContext('2d').getImageData({x}, {y}, 1, 1).data]"
-        red, green, blue, _alpha = await self.eval(script)
-        return red, green, blue
+        pixel = await self.canvasPixels(x, y, 1, 1, canvas)
+        return pixel[0], pixel[1], pixel[2]
+
+    async def canvasPixels(self, x: int, y: int, width: int, height: int, canvas: str = "canvas") -> bytes:
+        """
+        A part of the first element that the CSS selector C{canvas} finds, in its own coordinates: four bytes a pixel,
+        red, green, blue and opacity, row by row from the top.
+        """
+        values: list[int] = await self.eval(_PIXELS % (canvas, width, height, x, y, width, height))
+        return bytes(values)
 
     async def screenshot(self, name: str) -> bytes:
         """

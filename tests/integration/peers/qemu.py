@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
@@ -150,9 +150,17 @@ async def startQEMU(
 
 
 async def _control(bench: Bench, program: Program, path: Path) -> Any:
-    await program.until(path.exists, "its control socket was there")
     endpoint = UNIXClientEndpoint(bench.reactor, str(path))
-    qmp: Any = await bench.within(10, endpoint.connect(Factory.forProtocol(_QMP)), "QEMU's control socket")
+
+    async def connect() -> Any:
+        # The socket's path is there a moment before anybody listens on it.
+        try:
+            return await endpoint.connect(Factory.forProtocol(_QMP))
+        except ConnectError:
+            return None
+
+    await program.until(path.exists, "its control socket was there")
+    qmp = await bench.untilAsync(connect, "QEMU's control socket")
     bench.atEnd(qmp.transport.loseConnection)
     await bench.within(10, qmp.ask("qmp_capabilities", {}), "QEMU to greet")
     return qmp

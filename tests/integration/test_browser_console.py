@@ -1,0 +1,166 @@
+"""
+A live console in the browser: our page in Chromium, in front of real servers.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page
+from twisted.trial.unittest import TestCase
+
+from tests.integration.consolepage import CONSOLE, FIRST_LINE, NAME, ConsolePage, openWorld, pointTo, typeKeys
+from tests.integration.peers import Bench, runVNCProxy, startBrowser, startQEMU, startXvnc
+from tests.integration.peers.xvnc import TERMINAL
+
+
+class DesktopTests(TestCase):
+    """
+    Consoles on Xvnc.
+    """
+
+    def setUp(self) -> None:
+        self.bench = Bench(self)
+
+    async def test_securityNoneAndVNCAuth(self) -> None:
+        """
+        A desktop without security and one behind a password look alike: pixels arrive, and the keyboard is the
+        console's without a click.
+        """
+        world = await openWorld(self.bench)
+        bare = await startXvnc(self.bench)
+        await world.proxy.addConsole("bare", bare.url)
+        for console, desktop in ((CONSOLE, world.desktop), ("bare", bare)):
+            page = await world.newPage()
+            await page.open(await world.proxy.accessURL(console))
+            await page.showsDesktop()
+            await page.type("Hello, World! ~{}|\\ 42\n")
+            await desktop.hasTyped("Hello, World! ~{}|\\ 42\n")
+            (session,) = await world.sessions()
+            self.assertEqual((session["console"], session["frontend"]), (console, "web"))
+            self.assertGreater(session["bytes_in"], 0)
+            self.assertGreater(session["bytes_out"], 800 * 600 // 100)
+            # A breach of the page's Content-Security-Policy would stand here too.
+            self.assertEqual(page.tab.complaints, [])
+            await page.tab.close()
+            await world.hasSessions(0)
+
+    async def test_picture(self) -> None:
+        """
+        What moves on the desktop moves in the page, and the page wears the console's name and not its token.
+        """
+        world = await openWorld(self.bench)
+        page = await world.openConsole()
+        await page.moves()
+        self.assertEqual(await page.tab.eval("document.title"), f"{NAME} – console")
+        self.assertEqual(await page.tab.eval("document.getElementById('name').innerText"), NAME)
+        address = await page.tab.eval("location.href")
+        self.assertNotIn("token", address)
+        # Where the toolbar leads, too.
+        self.assertEqual(await page.tab.do(_toolbarKeys), "Ctrl+Alt+Del")
+
+    async def test_tools(self) -> None:
+        """
+        A text is typed into the console from the panel for it; hanging up ends the session, and connecting again opens
+        it anew with a link that may be used often.
+        """
+        world = await openWorld(self.bench)
+        page = await world.openConsole(uses=0)
+
+        def typeText(tab: Page) -> None:
+            pointTo(tab, *TERMINAL)
+            tab.click("#open-type")
+            tab.fill("#type-text", "pasted: A$b")
+            tab.check("#type-enter")
+            # The pointer has to be where the keys shall go: the desktop has no window manager.
+            pointTo(tab, *TERMINAL)
+            tab.locator("#type-go").press("Enter")
+
+        await page.tab.do(typeText)
+        await world.desktop.hasTyped("pasted: A$b\n")
+        await page.press("hangup")
+        await page.has("disconnected", "viewer_closed")
+        await world.hasSessions(0)
+        self.assertEqual((await page.words())[0], "Disconnected")
+        await page.press("notice-go")
+        await page.showsDesktop()
+        self.assertEqual(page.tab.complaints, [])
+
+    async def test_viewOnly(self) -> None:
+        """
+        With a view-only link the picture is live, and what the page sends is dropped on the way: a page that believes
+        that it may type does not get through.
+        """
+        world = await openWorld(self.bench)
+        watcher = await world.openConsole(view_only=True)
+        (session,) = await world.sessions()
+        self.assertTrue(session["view_only"])
+        await watcher.type("forbidden")
+        # Typed later by one who may: the other would stand before it.
+        writer = await world.openConsole()
+        blank = await watcher.ink(*FIRST_LINE)
+        await writer.type("allowed")
+        await world.desktop.hasTyped("allowed")
+        self.assertEqual(world.desktop.typed(), "allowed")
+        await watcher.hasInk(blank + 40, *FIRST_LINE)
+
+    async def test_viewOnlyInTheAddress(self) -> None:
+        """
+        Told that it may only watch, the page says so, takes no input and offers no tools for it.
+        """
+        world = await openWorld(self.bench)
+        page = await world.newPage()
+        await page.open(await world.link(view_only=True) + "&view_only=true")
+        await page.showsDesktop()
+        visible = "Object.fromEntries(['view-only', 'ctrl-alt-del', 'open-keys', 'open-type', 'shot'].map("
+        visible += "(id) => [id, document.getElementById(id).offsetParent !== null]))"
+        self.assertEqual(
+            await page.tab.eval(visible),
+            {"view-only": True, "ctrl-alt-del": False, "open-keys": False, "open-type": False, "shot": True},
+        )
+        await page.type("nothing")
+        writer = await world.openConsole()
+        await writer.type("x")
+        await world.desktop.hasTyped("x")
+        self.assertEqual(world.desktop.typed(), "x")
+        self.assertEqual(page.tab.complaints, [])
+
+
+class GuestTests(TestCase):
+    """
+    Consoles on QEMU.
+    """
+
+    def setUp(self) -> None:
+        self.bench = Bench(self)
+
+    async def test_echo(self) -> None:
+        """
+        A guest that writes what is typed shows it in its memory and in the page, also when it
+        is reached through a UNIX socket.
+        """
+        guest = await startQEMU(self.bench, unix=True, password=True)
+        await guest.setPassword("guest-pw")
+        proxy = await runVNCProxy(self.bench)
+        await proxy.addConsole("guest", guest.url, name="Guest", password="guest-pw")
+        url = await proxy.accessURL("guest")
+        self.assertEqual(list(parse_qs(urlsplit(url).query)), ["token"])
+        tab = await (await startBrowser(self.bench)).newTab()
+        page = ConsolePage(self.bench, tab)
+        await page.open(url)
+        await page.has("connected")
+        await tab.do(lambda each: typeKeys(each, "Typed in Chromium"))
+        await guest.hasTyped("Typed in Chromium")
+        # Its letters are 9 pixels wide and 16 high.
+        line = (await guest.text()).count("\n")
+        await page.hasInk(200, 0, 16 * line, 9 * 18, 16)
+        self.assertEqual(tab.complaints, [])
+
+
+def _toolbarKeys(page: Page) -> str:
+    for key in ("Control", "Alt", "Shift"):
+        page.keyboard.down(key)
+    for key in ("Shift", "Alt", "Control"):
+        page.keyboard.up(key)
+    found: str = page.evaluate("document.activeElement.innerText")
+    return found
