@@ -20,7 +20,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from vncproxy.errors import VNCProxyError
@@ -63,31 +63,28 @@ class _FirstByte(Protocol):
 
     def connectionMade(self) -> None:
         tuneSocket(self.transport)
-        self._timer = self._factory.clock.callLater(self._factory.handshakeSeconds, self._silent)
+        self._timer = self._factory.clock.callLater(self._factory.handshakeSeconds, self._late)
 
-    def _silent(self) -> None:
+    def _late(self) -> None:
+        """
+        Time is up for the first byte and for the TLS handshake. What comes then has its own limits.
+        """
         self._timer = None
-        self.transport.abortConnection()
+        inner = self._inner
+        if inner is None or (isinstance(inner, TLSMemoryBIOProtocol) and inner.getHandle().get_peer_finished() is None):
+            self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._inner is None:
-            self._stopTimer()
-            self._inner = self._factory.choose(data[0], self._addr)
-            if self._inner is None:
-                self.transport.abortConnection()
-                return
-            self._inner.makeConnection(self.transport)
-            # No call of ours in between from here on.
-            self.dataReceived = self._inner.dataReceived  # type: ignore[method-assign]
+        self._inner = self._factory.choose(data[0], self._addr)
+        self._inner.makeConnection(self.transport)
+        # No call of ours in between from here on.
+        self.dataReceived = self._inner.dataReceived  # type: ignore[method-assign]
         self._inner.dataReceived(data)
 
-    def _stopTimer(self) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._stopTimer()
         if self._inner is not None:
             self._inner.connectionLost(reason)
 
@@ -107,7 +104,7 @@ class TLSPortFactory(ServerFactory):
         handshakeSeconds: float,
     ) -> None:
         """
-        @param handshakeSeconds: how long a client may take for its first byte, and for a request in clear.
+        @param handshakeSeconds: how long a client may take for the TLS handshake, and for a request in clear.
         """
         self.clock = clock
         self.handshakeSeconds = handshakeSeconds
@@ -134,7 +131,7 @@ class TLSPortFactory(ServerFactory):
         """
         return _FirstByte(self, addr)
 
-    def choose(self, first: int, addr: IAddress | None) -> IProtocol | None:
+    def choose(self, first: int, addr: IAddress | None) -> IProtocol:
         """
         Who goes on, after the first byte.
         """
