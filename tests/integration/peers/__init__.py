@@ -23,8 +23,11 @@ from tests.integration.peers.display import Display, startXvfb
 from tests.integration.peers.picture import Picture
 from tests.integration.peers.proxy import VNCProxy, runVNCProxy
 from tests.integration.peers.qemu import Guest, startQEMU
+from tests.integration.peers.raw import tell
 from tests.integration.peers.rfb import Refused, RFBViewer, connectRFB
+from tests.integration.peers.scripted import Flood, Patient, Saying, ScriptedRFB, Server, startScripted
 from tests.integration.peers.viewers import startTigerVNC, startTightVNC
+from tests.integration.peers.websocket import WebSocketEndpoint, endpointOf
 from tests.integration.peers.xvnc import Desktop, startXvnc
 
 __all__ = [
@@ -33,21 +36,30 @@ __all__ = [
     "Cable",
     "Desktop",
     "Display",
+    "Flood",
     "Guest",
+    "Patient",
     "Picture",
     "Program",
     "RFBViewer",
     "Refused",
+    "Saying",
+    "ScriptedRFB",
+    "Server",
     "Tab",
     "VNCProxy",
+    "WebSocketEndpoint",
     "connectRFB",
+    "endpointOf",
     "runVNCProxy",
     "startApplet",
     "startBrowser",
     "startCable",
     "startQEMU",
+    "startScripted",
     "startTigerVNC",
     "startTightVNC",
     "startXvfb",
     "startXvnc",
+    "tell",
 ]

@@ -30,6 +30,7 @@ class VNCProxy:
     @ivar program: its process; replaced by L{restart}.
     @ivar state: its state directory.
     @ivar endpoints: where it listens: C{"web"}, C{"java"}, C{"api"}, each a list of URLs.
+    @ivar secrets: what none of its logs may hold: the tokens and passwords of the calls made here; a test adds its own.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class VNCProxy:
         self.state = state
         self.program: Program
         self.endpoints: dict[str, list[str]] = {}
+        self.secrets: set[str] = set()
+        self._programs: list[Program] = []
 
     def port(self, frontend: str) -> int:
         """
@@ -79,7 +82,11 @@ class VNCProxy:
         asking = agent.request(method.encode(), url.encode(), headers, producer)
         response = await self._bench.within(10, asking, f"the answer to {method} {path}")
         answer = await self._bench.within(10, readBody(response), f"the body of {method} {path}")
-        return response.code, json.loads(answer) if answer else None
+        told = json.loads(answer) if answer else None
+        for words in (body, told):
+            if isinstance(words, dict):
+                self.secrets |= {words[name] for name in ("token", "password") if words.get(name)}
+        return response.code, told
 
     async def mustCall(self, method: str, path: str, body: Any = None) -> Any:
         """
@@ -133,7 +140,27 @@ class VNCProxy:
             *self._arguments,
         ]
         self.program = await self._bench.run("vncproxy", self._twistd, *words)
+        self._programs.append(self.program)
         self.endpoints = await self.program.until(lambda: _read(told), "it listened", 20)
+
+    def log(self) -> str:
+        """
+        What it said so far, in all its runs.
+        """
+        return "".join(program.output() for program in self._programs)
+
+    def checkLog(self) -> None:
+        """
+        Require that it kept its secrets, and that nothing happened that its authors did not foresee.
+        """
+        log = self.log()
+        secrets = self.secrets | ({self.key} if (self.state / "api.key").exists() else set())
+        for secret in secrets:
+            if secret in log:
+                raise AssertionError(f"the secret {secret!r} stands in a log in {self._bench.logs}")
+        for sign in ("Traceback (most recent call last)", "Unhandled"):
+            if sign in log:
+                raise AssertionError(f"{sign!r} stands in a log in {self._bench.logs}:\n{log[-2000:]}")
 
     async def restart(self, crash: bool = False) -> None:
         """
@@ -157,7 +184,7 @@ async def runVNCProxy(
     twistd: Path | None = None,
 ) -> VNCProxy:
     """
-    Start a proxy.
+    Start a proxy. Its log is looked through when the test is over, see L{VNCProxy.checkLog}.
 
     @param config: tables of the configuration by name; an array of tables (C{console}) is a list. Where a table does
         not say C{listen}, a free port is taken.
@@ -168,6 +195,8 @@ async def runVNCProxy(
     state = state or bench.path("state")
     state.mkdir(mode=0o700, exist_ok=True)
     proxy = VNCProxy(bench, twistd or Path(sys.executable).with_name("twistd"), config or {}, state, arguments)
+    # It is done after what is arranged later: by then the proxy has ended, and its log is whole.
+    bench.atEnd(proxy.checkLog)
     await proxy.start()
     return proxy
 

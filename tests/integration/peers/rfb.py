@@ -45,7 +45,7 @@ class HungUp(Exception):
     """
 
 
-class _Incoming(Protocol):
+class Incoming(Protocol):
     """
     Bytes of the server, kept until they are asked for.
     """
@@ -112,7 +112,7 @@ class RFBViewer:
     @ivar name: the desktop's name.
     """
 
-    def __init__(self, bench: Bench, incoming: _Incoming) -> None:
+    def __init__(self, bench: Bench, incoming: Incoming) -> None:
         self._bench = bench
         self._incoming = incoming
         self.head = b""
@@ -297,7 +297,7 @@ async def connectRFB(
     elif isinstance(where, str):
         where = UNIXClientEndpoint(bench.reactor, where)
     incoming = await bench.within(
-        timeout, where.connect(Factory.forProtocol(_Incoming)), "a connection to the RFB server"
+        timeout, where.connect(Factory.forProtocol(Incoming)), "a connection to the RFB server"
     )
     viewer = RFBViewer(bench, incoming)
     bench.atEnd(viewer.close)
