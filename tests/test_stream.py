@@ -69,6 +69,7 @@ class StreamTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.loop = Loop()
         self.events: list[object] = []
+        self.started: list[Deferred[Any]] = []
         self.stream = ByteStream(
             self.loop,
             halfCloseable=True,
@@ -82,13 +83,17 @@ class StreamTestCase(SynchronousTestCase):
         self.wire.vanish()
         self.stream.abort()
         self.loop.settle()
+        for each in self.started:
+            self.assertTrue(each.called, "somebody waits for ever")
+            each.addErrback(lambda failure: failure.trap(StreamEnded) and None)
         self.assertEqual(self.loop.getDelayedCalls(), [])
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Deferred[Any]:
         """
         Begin what waits for bytes.
         """
-        return Deferred.fromCoroutine(work)
+        self.started.append(Deferred.fromCoroutine(work))
+        return self.started[-1]
 
     def say(self, data: bytes) -> None:
         """
