@@ -29,10 +29,17 @@ from tests.webworld import (
     unframed,
 )
 from vncproxy.errors import ConsoleUnreachable, StreamEnded
-from vncproxy.frontends.websocket import frame
+from vncproxy.frontends.websocket import frameHeader
 from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS
 
 PROTOCOL = closeFrame(1002, "protocol")
+
+
+def frame(data: bytes) -> bytes:
+    """
+    A binary frame as a server sends it.
+    """
+    return frameHeader(len(data)) + data
 
 
 class FrameTests(SynchronousTestCase):

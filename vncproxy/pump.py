@@ -26,7 +26,7 @@ def writerTo(transport: Any) -> Callable[..., None]:
     transport's own way over all else, TLS before all.
     """
     if not isinstance(transport, Connection):
-        return lambda *parts: transport.writeSequence(parts)
+        return lambda *parts: transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
     sendmsg = transport.getHandle().sendmsg
 
     def write(*parts: bytes) -> None:

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from vncproxy.errors import UnparseableInput
 from vncproxy.interfaces import IByteStream, IFilter
 from vncproxy.model import EndReason
+from vncproxy.pump import readMuch, writerTo
 
 _PARTINGS: Final = frozenset(
     {EndReason.VIEWER_CLOSED, EndReason.VIEWER_LOST, EndReason.CONSOLE_CLOSED, EndReason.CONSOLE_LOST}
@@ -44,7 +45,7 @@ class _Lane:
         self._relay = relay
         self._source = source
         self._target = target
-        self._write = target.transport.write
+        self._write = writerTo(target.transport)
         self._closed = closed
         self._lost = lost
 
@@ -148,6 +149,8 @@ class Relay:
         """
         Join the two: from here on every byte passes, and whatever has happened meanwhile is heard now.
         """
+        # What the console sends is most of what passes.
+        readMuch(self._console.transport)
         self._viewer.transport.registerProducer(self._console.transport, True)
         self._console.transport.registerProducer(self._viewer.transport, True)
         self._console.handOver(self._outwards)

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from vncproxy.errors import ProtocolError, StreamEnded
 from vncproxy.frontends.opening import Opening
+from vncproxy.pump import writerTo
 from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS, ByteStream, tuneSocket
 
 _log = Logger()
@@ -36,16 +37,15 @@ First byte of an unfragmented binary frame (RFC 6455 section 5.2).
 _UNSUPPORTED_DATA: Final = 1003
 
 
-def frame(data: bytes) -> bytes:
+def frameHeader(length: int) -> bytes:
     """
-    One unmasked binary frame around C{data} (RFC 6455 section 5.2).
+    What stands before C{length} bytes in an unmasked binary frame (RFC 6455 section 5.2).
     """
-    length = len(data)
     if length < 126:
-        return bytes((_BINARY, length)) + data
+        return bytes((_BINARY, length))
     if length < 0x10000:
-        return struct.pack(">BBH", _BINARY, 126, length) + data
-    return struct.pack(">BBQ", _BINARY, 127, length) + data
+        return struct.pack(">BBH", _BINARY, 126, length)
+    return struct.pack(">BBQ", _BINARY, 127, length)
 
 
 @implementer(IPushProducer)
@@ -99,6 +99,7 @@ class SocketTransport:
         self._socket = socket
         # The transport below, TCP or TLS; Any, as its methods are spread over several interfaces.
         self._below: Any = socket.transport
+        self._send = writerTo(self._below)
         self._outlet = _Outlet()
         self._below.registerProducer(self._outlet, True)
         self.paused = False
@@ -113,7 +114,7 @@ class SocketTransport:
 
     def write(self, data: bytes) -> None:
         if not self.closed:
-            self._below.write(frame(data))
+            self._send(frameHeader(len(data)), data)
 
     def writeSequence(self, data: Any) -> None:
         self.write(b"".join(data))
