@@ -397,6 +397,7 @@ class RefusalTestCase(BrokerTestCase):
         self.assertIs(self.viewer.wire.lostWith, ConnectionDone)
         (line,) = self.lines()
         self.assertTrue(line.startswith(f"refused web viewer at 203.0.113.9: {error.reason}: "), line)
+        self.assertEqual(line.endswith(" (console vm7, token ffffffff)"), bool(ends), line)
         self.assertEqual(self.authority.ends, ends)
 
     def serveWith(self, gate: str, error: Exception) -> None:

@@ -90,6 +90,7 @@ class Broker:
         """
         From the token to the end, or to a refusal in words.
         """
+        grant: Grant | None = None
         try:
             with self._sessions.place():
                 grant = await self._authority.redeemToken(viewer.facts)
@@ -103,13 +104,7 @@ class Broker:
             # Either the viewer is gone, and does not hear this, or the proxy is going.
             viewer.refuse(Draining("the viewer was being let in"))
         except VNCProxyError as error:
-            _log.info(
-                "refused {frontend} viewer at {client}: {reason}: {cause}",
-                frontend=viewer.facts.frontend,
-                client=viewer.facts.address,
-                reason=error.reason,
-                cause=str(error),
-            )
+            _logRefusal(viewer.facts, grant, error)
             viewer.refuse(error)
         except Exception:
             _log.failure("serving a {frontend} viewer failed", frontend=viewer.facts.frontend)
@@ -192,6 +187,18 @@ class Broker:
             **about,
         )
         return reason
+
+
+def _logRefusal(facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:
+    """
+    Tell the operator who was turned away and why, and from which console where the token was good.
+    """
+    line = "refused {frontend} viewer at {client}: {reason}: {cause}"
+    about = {"frontend": facts.frontend, "client": facts.address, "reason": error.reason, "cause": str(error)}
+    if grant is not None:
+        line += " (console {console}, token {token})"
+        about |= {"console": grant.consoleID, "token": grant.tokenID}
+    _log.info(line, **about)
 
 
 def _keep(owner: set[Deferred[_T]], deferred: Deferred[_T]) -> Deferred[_T]:
