@@ -20,12 +20,6 @@ _NAME: Final = b"scripted"
 _SCREEN: Final = (64, 48)
 # 32 bits a pixel, true colour.
 _PIXEL_FORMAT: Final = bytes.fromhex("20180001 00ff00ff00ff 100800 000000")
-# What the server says once so many bytes of the viewer are here: its version, its choice of security, its ClientInit.
-_SCRIPT: Final = (
-    (len(_BANNER), b"\x01\x01"),
-    (len(_BANNER) + 1, b"\x00\x00\x00\x00"),
-    (len(_BANNER) + 2, struct.pack(">HH", *_SCREEN) + _PIXEL_FORMAT + struct.pack(">I", len(_NAME)) + _NAME),
-)
 _BLOCK: Final = bytes(64 * 1024)
 
 
@@ -47,27 +41,30 @@ class ScriptedRFB(Protocol):
     """
     An RFB server, security None, that shows nothing (RFC 6143 sections 7.1 to 7.3).
 
+    @cvar desktop: its ServerInit.
     @ivar heard: what the viewer said after its ClientInit.
     @ivar over: the connection has ended.
     """
 
     transport: Any
+    desktop = struct.pack(">HH", *_SCREEN) + _PIXEL_FORMAT + struct.pack(">I", len(_NAME)) + _NAME
 
     def __init__(self) -> None:
         self.heard = b""
         self.over = False
-        self._step = 0
+        # What it answers to each message, and how many bytes each has.
+        self._script = [(len(_BANNER), b"\x01\x01"), (1, bytes(4)), (1, self.desktop)]
 
     def connectionMade(self) -> None:
         self.transport.write(_BANNER)
 
     def dataReceived(self, data: bytes) -> None:
         self.heard += data
-        while self._step < len(_SCRIPT) and len(self.heard) >= _SCRIPT[self._step][0]:
-            self.transport.write(_SCRIPT[self._step][1])
-            self._step += 1
-            if self._step == len(_SCRIPT):
-                self.heard = self.heard[_SCRIPT[-1][0] :]
+        while self._script and len(self.heard) >= self._script[0][0]:
+            length, answer = self._script.pop(0)
+            self.heard = self.heard[length:]
+            self.transport.write(answer)
+            if not self._script:
                 self.opened()
 
     def opened(self) -> None:
