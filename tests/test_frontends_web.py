@@ -719,6 +719,9 @@ class TLSTests(SynchronousTestCase):
         self.opened()
         gc.collect()
         self.assertEqual([found() for found in kept], [None, None])
+        # But for the limit of the TLS handshake, which runs out in vain, no timer is left.
+        self.world.clock.advance(15)
+        self.assertFalse(self.wire.disconnecting)
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
 

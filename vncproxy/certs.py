@@ -49,6 +49,11 @@ How often, at most, the files are looked at.
 
 SELF_SIGNED_DAYS: Final = 365
 
+SELF_SIGNED_SPARE_DAYS: Final = 30
+"""
+A certificate that ends sooner is made anew at the next start.
+"""
+
 
 def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | None) -> SSL.Context:
     """
@@ -64,6 +69,8 @@ def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | 
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(_VERSIONS[minimumVersion])
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # Without this OpenSSL would ask whoever sits at the terminal, and wait.
+    context.set_passwd_cb(lambda *ignored: b"")
     # Both ways to resume a session: tickets, and this cache for clients without.
     context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
     context.set_session_id(b"vncproxy")
@@ -145,24 +152,31 @@ def _names(extra: Sequence[str]) -> list[x509.GeneralName]:
     What a self-signed certificate is for: this machine, and what the configuration calls it.
     """
     names: list[x509.GeneralName] = []
-    for name in dict.fromkeys(("localhost", socket.gethostname(), "127.0.0.1", "::1", *extra)):
+    for name in filter(None, dict.fromkeys(("localhost", socket.gethostname(), "127.0.0.1", "::1", *extra))):
         try:
             names.append(x509.IPAddress(ip_address(name)))
         except ValueError:
-            names.append(x509.DNSName(name))
+            # In a certificate a name is in ASCII (RFC 5280 section 4.2.1.6); one that cannot be is of no use there.
+            try:
+                names.append(x509.DNSName(name.encode("idna").decode("ascii")))
+            except UnicodeError:
+                _log.warn("no certificate can be made for the name {name}", name=name)
     return names
 
 
-def _usable(certificate: Path, names: Sequence[x509.GeneralName], now: datetime) -> bool:
+def _usable(certificate: Path, keyFile: Path, names: Sequence[x509.GeneralName], now: datetime) -> bool:
     """
-    Whether an earlier run's certificate will do.
+    Whether an earlier run's certificate and key will do.
     """
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        key = serialization.load_pem_private_key(keyFile.read_bytes(), None)
         held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (OSError, ValueError, x509.ExtensionNotFound):
+    except (OSError, ValueError, TypeError, x509.ExtensionNotFound):
         return False
-    return now + timedelta(days=1) < found.not_valid_after_utc and set(names) <= set(held)
+    lasts = now + timedelta(days=SELF_SIGNED_SPARE_DAYS) < found.not_valid_after_utc
+    # That run may have ended between the one file and the other.
+    return lasts and key.public_key() == found.public_key() and set(names) <= set(held)
 
 
 def selfSigned(directory: Path, extraNames: Sequence[str], now: datetime | None = None) -> tuple[str, str]:
@@ -175,7 +189,7 @@ def selfSigned(directory: Path, extraNames: Sequence[str], now: datetime | None 
     now = now or datetime.now(UTC)
     certificate, keyFile = directory / "self-signed.pem", directory / "self-signed.key"
     names = _names(extraNames)
-    if keyFile.is_file() and _usable(certificate, names, now):
+    if _usable(certificate, keyFile, names, now):
         return str(certificate), str(keyFile)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vncproxy self-signed")])
@@ -206,4 +220,7 @@ def writePrivate(path: Path, data: bytes) -> None:
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         out.write(data)
+        out.flush()
+        # Else a power cut may leave the new name with nothing behind it.
+        os.fsync(out.fileno())
     new.replace(path)
