@@ -8,6 +8,7 @@ name and is cached for good. So an upgrade never mixes old and new files.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,8 @@ _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 The compressed forms in the order of preference, with the endings of their files.
 """
 
+_NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
+
 
 @attrs.frozen
 class Body:
@@ -76,12 +79,12 @@ class Page:
         """
         The smallest form that the client takes (RFC 9110 section 12.5.3).
         """
-        accepted = set()
-        for part in acceptEncoding.split(","):
-            name, _, parameters = part.partition(";")
-            if parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
-                accepted.add(name.strip().lower())
-        return next(body for body in self.bodies if not body.encoding or body.encoding in accepted)
+        takes = {}
+        for part in acceptEncoding.lower().split(","):
+            name, _, parameter = part.partition(";")
+            takes[name.strip()] = not _NEVER.fullmatch(parameter.replace(" ", ""))
+        others = takes.get("*", False)
+        return next(body for body in self.bodies if not body.encoding or takes.get(body.encoding, others))
 
     def isHeld(self, ifNoneMatch: str) -> bool:
         """
