@@ -194,7 +194,9 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         The transport is there.
         """
         tuneSocket(self.transport)
-        super().connectionMade()
+        # Not by way of Autobahn's adapter, here and below: it dresses up log lines, shown or not, at a cost that is a
+        # third of a whole session's opening.
+        self._connectionMade()
 
     def accept(self, headers: dict[str, str]) -> ByteStream:
         """
@@ -205,7 +207,7 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         if self.left:
             raise StreamEnded("the viewer hung up before it was let in")
         self._headers = headers
-        # Autobahn goes on at once, up to onOpen.
+        # Autobahn goes on at once, up to _onOpen.
         self._dataReceived(self._opening.head)
         early, self._early = bytes(self._early), bytearray()
         if early:
@@ -218,7 +220,7 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         """
         return self._opening.subprotocol, self._headers
 
-    def onOpen(self) -> None:
+    def _onOpen(self) -> None:
         """
         The 101 is out.
         """
@@ -311,7 +313,7 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
         if self._cutOff is not None:
             self._cutOff.cancel()
             self._cutOff = None
-        super().connectionLost(reason)
+        self._connectionLost(reason)
         self._leave()
 
     def _leave(self) -> None:
@@ -348,15 +350,27 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
 
 def makeSocketFactory(reactor: Any) -> WebSocketServerFactory:
     """
-    The Autobahn factory behind every socket: limits and timers are ours, compression is off.
+    The Autobahn factory behind every socket.
     """
-    factory = WebSocketServerFactory(reactor=reactor, server="")
-    factory.setProtocolOptions(
-        openHandshakeTimeout=0,
-        closeHandshakeTimeout=0,
-        failByDrop=True,
-        utf8validateIncoming=False,
-        tcpNoDelay=True,
-        webStatus=False,
-    )
-    return factory
+    return WebSocketServerFactory(reactor=reactor, server="")
+
+
+def _setOptions() -> None:
+    """
+    Autobahn's options, once for every socket; it would copy them into each, and print them for a log that is not kept.
+    Limits and timers are ours, compression is off.
+    """
+    ours = {
+        "openHandshakeTimeout": 0,
+        "closeHandshakeTimeout": 0,
+        "failByDrop": True,
+        "utf8validateIncoming": False,
+        "webStatus": False,
+    }
+    defaults = WebSocketServerFactory(reactor=object())
+    for name in WebSocketServerProtocol.CONFIG_ATTRS:
+        setattr(ConsoleSocket, name, ours.get(name, getattr(defaults, name)))
+    ConsoleSocket.CONFIG_ATTRS = ()
+
+
+_setOptions()
