@@ -46,6 +46,12 @@ _DIARY: Final = """
         const line = `${state} ${reason}`.trim();
         if (line !== window.diary.at(-1)) window.diary.push(line);
     }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state", "data-reason"] });
+    window.sent = 0;
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (data) {
+        window.sent += 1;
+        send.call(this, data);
+    };
 """
 
 
@@ -91,6 +97,13 @@ class ConsolePage:
         """
         lines: list[str] = await self.tab.eval("window.diary")
         return lines
+
+    async def sent(self) -> int:
+        """
+        How many messages the page has sent since it was loaded: one for each key that goes down or up, among others.
+        """
+        count: int = await self.tab.eval("window.sent")
+        return count
 
     async def words(self) -> tuple[str, str]:
         """
@@ -229,6 +242,12 @@ class World:
         await page.open(await self.link(**more))
         await page.showsDesktop()
         return page
+
+    async def startAnother(self, port: int) -> Desktop:
+        """
+        A desktop on a port where none is, or none any more; it takes the same password.
+        """
+        return await startXvnc(self.bench, password=PASSWORD, port=port)
 
     async def sessions(self) -> list[dict[str, Any]]:
         """
