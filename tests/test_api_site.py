@@ -19,7 +19,7 @@ from vncproxy.api.v1 import tell
 
 class MakeSiteTests(SynchronousTestCase):
     def setUp(self) -> None:
-        clock = Clock()
+        self.clock = clock = Clock()
         dialect = Dialect("", Table().operations(), KeyRing((keyDigest(b"sesame"),)).admits, tell)
         self.site = makeSite(APIResource([dialect], 10, clock), clock)
         self.site.startFactory()
@@ -74,6 +74,22 @@ class MakeSiteTests(SynchronousTestCase):
             self.connection.send(b"x" * BODY_LIMIT)
         self.assertFalse(self.connection.transport.disconnecting)
         self.connection.send(b"x")
+        self.assertTrue(self.connection.transport.disconnecting)
+
+    def test_slow(self) -> None:
+        """
+        A whole request must be there in time, however steadily its bytes come; each request has that time anew.
+        """
+        self.connection.request("GET", "/things/a", headers=KEY)
+        self.clock.advance(59)
+        for byte in b"GET /things/a HTTP/1.1\r\nHost: x\r\nX-Auth-Token: sesame\r\n\r\n":
+            self.connection.send(bytes((byte,)))
+        self.connection.transport.clear()
+        for _ in range(59):
+            self.clock.advance(1)
+            self.connection.send(b"G")
+        self.assertFalse(self.connection.transport.disconnecting)
+        self.clock.advance(1)
         self.assertTrue(self.connection.transport.disconnecting)
 
     def test_formsAreNotParsed(self) -> None:

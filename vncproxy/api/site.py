@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any, Final, cast
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http import HTTPChannel
 from twisted.web.iweb import IAccessLogFormatter
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -17,6 +18,17 @@ from vncproxy.api.http import BODY_LIMIT
 
 #: A client that goes on sending beyond this many bytes of body is cut off instead of answered.
 _PATIENCE: Final = 16 * BODY_LIMIT
+
+
+class BoundedChannel(HTTPChannel):
+    """
+    A connection whose time limit runs for a whole request, not from one byte to the next: steady drops do not hold it.
+    """
+
+    def resetTimeout(self) -> None:
+        """
+        Some bytes came: nothing to do. Twisted sets the limit itself for each request.
+        """
 
 
 class BoundedRequest(Request):
@@ -66,12 +78,14 @@ def _printable(text: bytes) -> str:
 
 def makeSite(resource: IResource, reactor: IReactorTime) -> Site:
     """
-    A site around C{resource}: bodies are bounded and left as they are, the access log holds no secrets.
+    A site around C{resource}: requests are bounded in size and in time, the access log holds no secrets.
     """
-    return Site(
+    site = Site(
         resource,
         requestFactory=cast(Any, BoundedRequest),
         parsePOSTFormSubmission=False,
         logFormatter=logFormatter,
         reactor=reactor,
     )
+    site.protocol = cast(Any, BoundedChannel)  # type: ignore[method-assign]
+    return site
