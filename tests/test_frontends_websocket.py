@@ -9,10 +9,13 @@ import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet import reactor  # noqa: TID251 - one test here runs over real sockets
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.webworld import (
     ACCEPT,
@@ -30,7 +33,8 @@ from tests.webworld import (
 )
 from vncproxy.errors import ConsoleUnreachable, StreamEnded
 from vncproxy.frontends.websocket import frameHeader
-from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS
+from vncproxy.interfaces import IViewer
+from vncproxy.stream import BUFFER_LIMIT, CLOSING_SECONDS, ByteStream
 
 PROTOCOL = closeFrame(1002, "protocol")
 
@@ -590,3 +594,103 @@ class QuietTests(SocketTestCase):
         self.world.clock.advance(86400)
         self.assertEqual(self.wire.taken(), b"")
         self.assertFalse(self.wire.aborted)
+
+
+class Flood:
+    """
+    A console that sends as long as it may, and closes behind its last byte.
+
+    @ivar sent: bytes so far.
+    """
+
+    def __init__(self, stream: ByteStream, total: int) -> None:
+        self._stream = stream
+        self._total = total
+        self._going = False
+        self.sent = 0
+        self.paused = Deferred[None]()
+
+    def resumeProducing(self) -> None:
+        """
+        Go on until paused.
+        """
+        self._going = True
+        while self._going and self.sent < self._total:
+            self._stream.write(b"x" * 65536)
+            self.sent += 65536
+        if self.sent == self._total:
+            self._stream.transport.unregisterProducer()
+            self._stream.close(1000, "over")
+
+    def pauseProducing(self) -> None:
+        """
+        Wait.
+        """
+        self._going = False
+        if not self.paused.called:
+            self.paused.callback(None)
+
+    def stopProducing(self) -> None:
+        """
+        Never again.
+        """
+        self._going = False
+
+
+class SlowReader(Protocol):
+    """
+    A client that opens a WebSocket and then does not read, for the moment.
+    """
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self.whole = Deferred[bytes]()
+
+    def connectionMade(self) -> None:
+        self.transport.write(openingRequest())
+        self.transport.pauseProducing()  # type: ignore[attr-defined]
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += data
+        if self._received.endswith(b"\x88\x06\x03\xe8over"):
+            self.whole.callback(bytes(self._received))
+
+
+class BackPressureTests(TestCase):
+    """
+    Over real sockets.
+    """
+
+    timeout = 30
+
+    async def test_slowReader(self) -> None:
+        """
+        A viewer that does not read stops the console that floods it, before much is held; when it reads again, nothing
+        is missing.
+        """
+        world = WebWorld()
+        port = reactor.listenTCP(0, world.site, interface="127.0.0.1")  # type: ignore[attr-defined]
+        self.addCleanup(port.stopListening)
+        came = Deferred[IViewer]()
+        serve = world.broker.serve
+        world.broker.serve = lambda viewer: (came.callback(viewer), serve(viewer))[1]  # type: ignore[method-assign]
+        total = 32 * 1024 * 1024
+        reader = SlowReader()
+        client = await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port), reader)
+        stream = admitted(await came)
+        flood = Flood(stream, total)
+        stream.transport.registerProducer(flood, True)
+        flood.resumeProducing()
+        await flood.paused
+        # What is under way lies in the buffers of the kernel, but for some 64 KiB.
+        self.assertLess(flood.sent, total // 2)
+        client.transport.resumeProducing()
+        data = await reader.whole
+        *frames, last = unframed(Answer(data).rest)
+        self.assertEqual(last, closeFrame(1000, "over"))
+        self.assertEqual(set(frames), {(0x82, b"x" * 65536)})
+        self.assertEqual(len(frames) * 65536, total)
+        gone = Deferred[None]()
+        reader.connectionLost = lambda reason=None: gone.callback(None)  # type: ignore[assignment, method-assign, misc]
+        client.transport.loseConnection()
+        await gone

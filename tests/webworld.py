@@ -202,19 +202,20 @@ def unframed(data: bytes) -> list[tuple[int, bytes]]:
     """
     First byte and payload of each of a server's frames, which must be whole and unmasked.
     """
-    found = []
-    while data:
-        first, length = data[0], data[1]
-        data = data[2:]
+    found, at = [], 0
+    while at < len(data):
+        first, length = data[at], data[at + 1]
+        at += 2
         if length & 0x80:
             raise AssertionError("a server's frame is masked")
         if length >= 126:
             width = 2 if length == 126 else 8
-            length, data = int.from_bytes(data[:width], "big"), data[width:]
-        if len(data) < length:
+            length = int.from_bytes(data[at : at + width], "big")
+            at += width
+        if at + length > len(data):
             raise AssertionError("a frame is cut")
-        found.append((first, data[:length]))
-        data = data[length:]
+        found.append((first, data[at : at + length]))
+        at += length
     return found
 
 
