@@ -7,10 +7,11 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
 from tests.integration.peers import (
     Bench,
@@ -166,10 +167,22 @@ class ConsolePage:
         """
 
         def act(page: Page) -> None:
-            pointTo(page, *TERMINAL)
+            pointTo(self.tab.place(page), *TERMINAL)
             typeKeys(page, text)
 
         await self.tab.do(act)
+
+    async def complains(self, of: str) -> None:
+        """
+        Wait until the browser's console holds a complaint with the word C{of}.
+        """
+
+        async def look() -> bool:
+            # What the browser says is only heard while it is being asked something.
+            await self.tab.eval("null")
+            return any(of in complaint for complaint in self.tab.complaints)
+
+        await self._bench.untilAsync(look, f"Chromium to complain of {of}")
 
     async def press(self, button: str) -> None:
         """
@@ -198,15 +211,15 @@ def typeKeys(page: Page, text: str) -> None:
         page.wait_for_timeout(_PACE)
 
 
-def pointTo(page: Page, x: int, y: int) -> None:
+def pointTo(place: Frame, x: int, y: int) -> None:
     """
     Move the mouse to a point of the console's picture, at whatever scale it is shown.
     """
-    canvas = page.locator(PICTURE)
+    canvas = place.locator(PICTURE)
     box = canvas.bounding_box()
     assert box is not None
     scale = box["width"] / canvas.evaluate("canvas => canvas.width")
-    page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
+    place.page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
 
 
 @dataclass
@@ -266,18 +279,31 @@ class World:
 
         await self.bench.untilAsync(look, f"{count} session(s) to be up")
 
+    async def hasResumed(self) -> None:
+        """
+        Wait until one session is up, and it is one that was taken up again.
+        """
 
-async def openWorld(bench: Bench, config: Mapping[str, Section] | None = None, *options: str) -> World:
+        async def look() -> bool:
+            return [each["resumed"] for each in await self.sessions()] == [True]
+
+        await self.bench.untilAsync(look, "the session to be taken up again")
+
+
+async def openWorld(
+    bench: Bench, config: Mapping[str, Section] | None = None, *options: str, home: Path | None = None
+) -> World:
     """
     Start it all; the desktop is registered as L{CONSOLE}.
 
     @param config: of the proxy.
     @param options: of Chromium, on top.
+    @param home: of Chromium.
     """
     desktop = await startXvnc(bench, password=PASSWORD)
     proxy = await runVNCProxy(bench, config)
     await proxy.addConsole(CONSOLE, desktop.url, name=NAME, password=PASSWORD)
-    return World(bench, desktop, proxy, await startBrowser(bench, *options))
+    return World(bench, desktop, proxy, await startBrowser(bench, *options, home=home))
 
 
 def throughPort(url: str, port: int, host: str = "127.0.0.1") -> str:

@@ -67,12 +67,12 @@ class DesktopTests(TestCase):
         page = await world.openConsole(uses=0)
 
         def typeText(tab: Page) -> None:
-            pointTo(tab, *TERMINAL)
+            pointTo(tab.main_frame, *TERMINAL)
             tab.click("#open-type")
             tab.fill("#type-text", "pasted: A$b")
             tab.check("#type-enter")
             # The pointer has to be where the keys shall go: the desktop has no window manager.
-            pointTo(tab, *TERMINAL)
+            pointTo(tab.main_frame, *TERMINAL)
             tab.locator("#type-go").press("Enter")
 
         await page.tab.do(typeText)

@@ -16,6 +16,7 @@ Each program is ended by its pid when the test is over; what it said stays in C{
 """
 
 from tests.integration.peers.applet import startApplet
+from tests.integration.peers.authority import Authority
 from tests.integration.peers.bench import Bench, Program
 from tests.integration.peers.browser import Browser, Tab, startBrowser
 from tests.integration.peers.cable import Cable, startCable
@@ -31,6 +32,7 @@ from tests.integration.peers.websocket import WebSocketEndpoint, endpointOf
 from tests.integration.peers.xvnc import Desktop, startXvnc
 
 __all__ = [
+    "Authority",
     "Bench",
     "Browser",
     "Cable",

@@ -9,11 +9,13 @@ comes back.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Frame, Page, sync_playwright
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -49,12 +51,14 @@ class Tab:
 
     @ivar complaints: what the page said on its console as warnings and errors (breaches of its CSP among them), and
         exceptions that nobody caught.
+    @ivar frame: a CSS selector of the C{iframe} in which scripts are evaluated; empty for the page itself.
     """
 
     def __init__(self, browser: Browser, page: Page) -> None:
         self._browser = browser
         self._page = page
         self.complaints: list[str] = []
+        self.frame = ""
         page.on("console", self._noteConsole)
         page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
 
@@ -83,7 +87,19 @@ class Tab:
         """
         The value of a JavaScript expression in the page.
         """
-        return await self.do(lambda page: page.evaluate(script))
+        return await self.do(lambda page: self.place(page).evaluate(script))
+
+    def place(self, page: Page) -> Frame:
+        """
+        What of the page is meant: the one frame, or all of it. For functions that L{do} runs.
+        """
+        if not self.frame:
+            return page.main_frame
+        element = page.wait_for_selector(self.frame, state="attached")
+        frame = element.content_frame() if element is not None else None
+        if frame is None:
+            raise AssertionError(f"{self.frame} is no frame")
+        return frame
 
     async def hasState(self, state: str, timeout: float = 15.0) -> None:
         """
@@ -163,15 +179,16 @@ class Browser:
         running = deferToThreadPool(self.bench.reactor, self._pool, act, *arguments)
         return await self.bench.within(4 * _STEP, running, "the browser")
 
-    async def start(self, options: tuple[str, ...]) -> None:
+    async def start(self, options: tuple[str, ...], home: Path | None) -> None:
         """
         Launch it.
         """
+        env: dict[str, str | float | bool] = {**os.environ, "HOME": str(home or self.bench.directory)}
 
         def launch() -> None:
             self._playwright = sync_playwright().start()
             self._chromium = self._playwright.chromium.launch(
-                executable_path="/usr/bin/chromium", args=[*_OPTIONS, *options], timeout=1000 * _STEP
+                executable_path="/usr/bin/chromium", args=[*_OPTIONS, *options], env=env, timeout=1000 * _STEP
             )
 
         await self.inThread(launch)
@@ -193,15 +210,16 @@ class Browser:
             self._pool.stop()
 
 
-async def startBrowser(bench: Bench, *options: str) -> Browser:
+async def startBrowser(bench: Bench, *options: str, home: Path | None = None) -> Browser:
     """
     Start Chromium.
 
     @param options: of Chromium, on top.
+    @param home: its home directory; an empty one by default.
     """
     pool = ThreadPool(1, 1, name="browser")
     pool.start()
     browser = Browser(bench, pool)
     bench.atEnd(browser.stop)
-    await browser.start(options)
+    await browser.start(options, home)
     return browser
