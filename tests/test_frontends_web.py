@@ -580,7 +580,7 @@ class HandOverTests(SynchronousTestCase):
         wire = Wire(world.site)
         wire.pauseProducing()
         # It still has some that came before.
-        wire.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: proxy\r\n\r\n" + openingRequest())
+        wire.protocol.dataReceived(openingRequest())
         self.assertEqual(len(world.broker.viewers), 1)
         self.assertEqual(wire.producerState, "producing")
 

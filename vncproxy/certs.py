@@ -73,7 +73,6 @@ def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | 
     context.set_passwd_cb(lambda *ignored: b"")
     # Both ways to resume a session: tickets, and this cache for clients without.
     context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
-    context.set_session_id(b"vncproxy")
     try:
         context.set_cipher_list((ciphers or DEFAULT_CIPHERS).encode("ascii"))
     except (SSL.Error, UnicodeEncodeError) as error:

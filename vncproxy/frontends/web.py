@@ -300,7 +300,7 @@ def _handOver(request: Request, socket: ConsoleSocket) -> None:
     Let a socket have the connection of a request from here on; the request and its channel are free to go.
     """
     channel: Any = request.channel
-    transport, channel.transport = channel.transport, None
+    transport = channel.transport
     # The channel is its transport's producer: a place that the socket needs.
     transport.unregisterProducer()
     if isinstance(transport, ProtocolWrapper):
