@@ -47,8 +47,8 @@ RULES: Final = Rules(
         ("interfaces", "model"),
         # The configuration names consoles by target URL.
         ("config", "targets"),
-        # The relay joins two streams; the pump is its fast path.
-        ("relay", "stream"),
+        # The pump is the fast path of streams, and of the relay between two.
+        ("stream", "pump"),
         ("relay", "pump"),
         # A store forgets what the rules on tokens, which are pure, call dead.
         ("stores", "tokens"),

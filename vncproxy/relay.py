@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from vncproxy.errors import UnparseableInput
 from vncproxy.interfaces import IByteStream, IFilter
 from vncproxy.model import EndReason
-from vncproxy.pump import readMuch, writerTo
+from vncproxy.pump import readMuch
 
 _PARTINGS: Final = frozenset(
     {EndReason.VIEWER_CLOSED, EndReason.VIEWER_LOST, EndReason.CONSOLE_CLOSED, EndReason.CONSOLE_LOST}
@@ -45,7 +45,7 @@ class _Lane:
         self._relay = relay
         self._source = source
         self._target = target
-        self._write = writerTo(target.transport)
+        self._write = target.write
         self._closed = closed
         self._lost = lost
 

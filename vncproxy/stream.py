@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from vncproxy.errors import ProtocolError, StreamEnded, VNCProxyError, WaitTimeout
 from vncproxy.interfaces import IByteStream, Sink
+from vncproxy.pump import writerTo
 
 BUFFER_LIMIT: Final = 64 * 1024
 """
@@ -103,6 +104,7 @@ class ByteStream(Protocol):
         The transport is there.
         """
         tuneSocket(self.transport)
+        self.write = writerTo(self.transport)  # type: ignore[method-assign]
         if self._connected is not None:
             self._connected()
 
@@ -227,7 +229,7 @@ class ByteStream(Protocol):
         """
         See L{IStream.write<vncproxy.interfaces.IStream.write>}.
         """
-        self.transport.write(data)
+        raise StreamEnded("there is no connection yet")
 
     def endWriting(self) -> None:
         """
