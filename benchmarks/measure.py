@@ -34,14 +34,16 @@ def cpuSeconds(pid: int) -> float:
     """
     User and system time of a process, of its live descendants, and of the children that it has reaped.
     """
-    total = 0
-    for each in tree(pid):
-        try:
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += sum(map(int, fields[11:15] if each == pid else fields[11:13]))
-    return total / _TICK
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    total = sum(map(int, fields[11:15])) / _TICK
+    for each in tree(pid)[1:]:
+        # In nanoseconds: the ticks of many children that do little each would round down to nothing.
+        for task in Path(f"/proc/{each}/task").glob("*/schedstat"):
+            try:
+                total += int(task.read_text().split()[0]) / 1e9
+            except OSError:
+                continue
+    return total
 
 
 def memoryKB(pid: int) -> int:
