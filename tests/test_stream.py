@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import ssl
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -34,6 +35,7 @@ from vncproxy.stream import (
     KEEP_ALIVE_PROBES,
     UNACKNOWLEDGED_LIMIT,
     ByteStream,
+    peerAddress,
     tuneSocket,
 )
 
@@ -704,3 +706,23 @@ class TuneTests(SynchronousTestCase):
         transport = StringTransport()
         tuneSocket(transport)
         self.assertEqual(transport.value(), b"")
+
+
+class PeerAddressTests(SynchronousTestCase):
+    """
+    Clients by their address.
+    """
+
+    def test_words(self) -> None:
+        """
+        IPv4 is IPv4 also over an IPv6 port, and a UNIX socket's client has no address.
+        """
+        for address, words in (
+            (IPv4Address("TCP", "203.0.113.9", 1), "203.0.113.9"),
+            (IPv6Address("TCP", "::ffff:203.0.113.9", 1), "203.0.113.9"),
+            (IPv6Address("TCP", "2001:db8::9", 1), "2001:db8::9"),
+            (IPv6Address("TCP", "::ffff:1", 1), "::ffff:1"),
+            (UNIXAddress(b"/run/x"), "unix"),
+            (None, "unix"),
+        ):
+            self.assertEqual(peerAddress(address), words)

@@ -291,6 +291,15 @@ class ByteStream(Protocol):
         self.dataReceived = sink.received  # type: ignore[method-assign]
 
 
+def peerAddress(address: object) -> str:
+    """
+    A client's address in words: what it is called in lists and logs, and what a token may be pinned to. IPv4 that comes
+    in over an IPv6 port counts as what it is; a UNIX socket's client is C{"unix"}.
+    """
+    host: str = getattr(address, "host", "unix")
+    return host[7:] if host.startswith("::ffff:") and "." in host else host
+
+
 KEEP_ALIVE_IDLE: Final = 60
 KEEP_ALIVE_INTERVAL: Final = 15
 KEEP_ALIVE_PROBES: Final = 4

@@ -15,6 +15,7 @@ from twisted.web.server import Request, Site
 from zope.interface import provider
 
 from vncproxy.api.http import BODY_LIMIT
+from vncproxy.stream import peerAddress
 
 #: A client that goes on sending beyond this many bytes of body is cut off instead of answered.
 _PATIENCE: Final = 16 * BODY_LIMIT
@@ -60,7 +61,7 @@ def logFormatter(timestamp: str, request: Request) -> str:
     A line for the access log in the usual combined form, but without what may hold a token: no query, no page that led
     here.
     """
-    address = getattr(request.getClientAddress(), "host", "unix")
+    address = peerAddress(request.getClientAddress())
     # An escaped question mark hides a query from the parser, not from who reads the log.
     path = request.uri.partition(b"?")[0].lower().partition(b"%3f")[0]
     path = request.uri[: len(path)]

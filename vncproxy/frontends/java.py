@@ -24,7 +24,7 @@ from vncproxy.frontends.conversation import converse
 from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse, parseRequestHead
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
-from vncproxy.stream import ByteStream
+from vncproxy.stream import ByteStream, peerAddress
 
 _PHRASES: Final = {
     400: "Invalid Request",
@@ -112,7 +112,7 @@ class JavaFactory(ServerFactory):
         """
         One connection.
         """
-        address = getattr(addr, "host", "unix")
+        address = peerAddress(addr)
         return converse(self._clock, lambda stream: self._serve(stream, address), self._halfCloseable)
 
     async def _serve(self, stream: ByteStream, address: str) -> None:

@@ -31,7 +31,7 @@ from vncproxy.httphead import queryTokens
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.rfb import handshake
-from vncproxy.stream import ByteStream
+from vncproxy.stream import ByteStream, peerAddress
 
 _log = Logger()
 
@@ -194,7 +194,7 @@ class WebResource(Resource):
         except VNCProxyError as error:
             _log.info(
                 "refused web viewer at {client}: {reason}: {cause}",
-                client=_clientAddress(request),
+                client=peerAddress(request.getClientAddress()),
                 reason=error.reason,
                 cause=str(error),
             )
@@ -249,7 +249,7 @@ class WebResource(Resource):
             raise TokenMissing("the request holds no token")
         self._checkOrigin(request)
         secret, setCookie = self._resume(request)
-        facts = ViewerFacts("web", ConsoleType.NOVNC, _clientAddress(request), token, secret)
+        facts = ViewerFacts("web", ConsoleType.NOVNC, peerAddress(request.getClientAddress()), token, secret)
         serving: list[Deferred[None]] = []
 
         def lost() -> None:
@@ -289,10 +289,6 @@ class WebResource(Resource):
         secure = request.isSecure() or self._publishedScheme in ("https", "wss")
         reach = "Secure; SameSite=None; Partitioned" if secure else "SameSite=Lax"
         return secret, f"{RESUME_COOKIE}={secret}; Path=/; HttpOnly; {reach}"
-
-
-def _clientAddress(request: Request) -> str:
-    return getattr(request.getClientAddress(), "host", "unix")
 
 
 def _handOver(request: Request, socket: ConsoleSocket) -> None:
