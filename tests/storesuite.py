@@ -82,11 +82,17 @@ class ThreadReactor:
         Make the calls that come from threads until C{done} has fired.
         """
         while not done.called:
-            try:
-                function, args = self._calls.get(timeout=10)
-            except Empty:
-                raise AssertionError("nothing came from the thread for 10 s") from None
-            function(*args)
+            self.runOne()
+
+    def runOne(self) -> None:
+        """
+        Make the next call that comes from a thread.
+        """
+        try:
+            function, args = self._calls.get(timeout=10)
+        except Empty:
+            raise AssertionError("nothing came from the thread for 10 s") from None
+        function(*args)
 
 
 class StoreCase(SynchronousTestCase):

@@ -10,7 +10,7 @@ import stat
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from vncproxy.config import Config, checkFile, loadConfig, stateDirectory
+from vncproxy.config import Config, checkFile, loadConfig, makeStateDirectory, stateDirectory
 from vncproxy.errors import ConfigError
 
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----\n"
@@ -139,17 +139,34 @@ class LoadTests(FileCase):
 
 class StateDirectoryTests(FileCase):
     """
-    Tests for L{stateDirectory}.
+    Tests for L{stateDirectory} and L{makeStateDirectory}.
     """
 
-    def test_option(self) -> None:
+    def test_made(self) -> None:
         """
-        The directory that the command line names is made, for its owner alone, and may be there already.
+        The directory is made, for its owner alone, and may be there already.
         """
         path = os.path.join(self.directory, "a", "b")
         for _ in range(2):
-            self.assertEqual(stateDirectory(path, {"XDG_STATE_HOME": "/nowhere"}), path)
+            makeStateDirectory(path)
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o700)
+
+    def test_refused(self) -> None:
+        """
+        Where no directory can be made, the text says why.
+        """
+        path = self.write("file", "")
+        for taken, cause in ((path, "File exists"), (os.path.join(path, "x"), "Not a directory")):
+            error = self.assertRaises(ConfigError, makeStateDirectory, taken)
+            self.assertIn(f"{taken} cannot be made ({cause})", str(error))
+
+    def test_option(self) -> None:
+        """
+        What the command line names goes before all else, and nothing is made of it yet.
+        """
+        path = os.path.join(self.directory, "elsewhere")
+        self.assertEqual(stateDirectory(path, {"XDG_STATE_HOME": "/nowhere"}), path)
+        self.assertFalse(os.path.exists(path))
 
     def test_relative(self) -> None:
         """
@@ -175,12 +192,3 @@ class StateDirectoryTests(FileCase):
         """
         self.patch(os, "environ", {"HOME": self.directory})
         self.assertTrue(stateDirectory(None, {}).startswith(self.directory))
-
-    def test_refused(self) -> None:
-        """
-        Where no directory can be made, the text says why.
-        """
-        path = self.write("file", "")
-        for taken, cause in ((path, "File exists"), (os.path.join(path, "x"), "Not a directory")):
-            error = self.assertRaises(ConfigError, stateDirectory, taken, {})
-            self.assertIn(f"{taken} cannot be made ({cause})", str(error))

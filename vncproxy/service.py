@@ -1,28 +1,27 @@
 """
 The composition root: the only place that builds the parts and wires them to each other.
 
-Everything begins in C{startService} and ends in C{stopService}. What cannot work (a port that is taken, a certificate
-that cannot be read) ends the program at its start, in words.
+Everything begins in C{startService} and ends in C{stopService}, in the reverse order. What cannot work (a port that is
+taken, a certificate that cannot be read) ends the program at its start, in words.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import secrets
 import socket
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -34,7 +33,7 @@ from vncproxy.backends.dial import Dialler
 from vncproxy.backends.login import Backend
 from vncproxy.broker import Broker
 from vncproxy.certs import FollowedCertificate, selfSigned, writePrivate
-from vncproxy.config import Config
+from vncproxy.config import Config, makeStateDirectory
 from vncproxy.demo import DemoFactory
 from vncproxy.directory import ChainedDirectory, StaticDirectory, StoredDirectory
 from vncproxy.errors import ConfigError, VNCProxyError
@@ -42,6 +41,7 @@ from vncproxy.frontends.java import JavaFactory
 from vncproxy.frontends.pages import PAGE, loadPages
 from vncproxy.frontends.tlsport import TLSPortFactory
 from vncproxy.frontends.web import WebResource
+from vncproxy.interfaces import IDirectory, IStore
 from vncproxy.model import Console, ConsoleType, Target, TargetKind
 from vncproxy.sessions import Sessions
 from vncproxy.stores import makeStore
@@ -61,10 +61,18 @@ _DEMO_CONSOLE: Final = "demo"
 
 _DEMO_SECONDS: Final = 24 * 3600.0
 
+_REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""
+Addresses that stand for all of a machine's, and where to find it from within.
+"""
+
 
 def readAPIKey(directory: Path) -> bytes:
     """
     The API key in C{directory}, made on the first start, at mode 600.
+
+    @raise ConfigError: there is a file, but no key in it.
+    @raise OSError: it cannot be read, or not be made.
     """
     path = directory / API_KEY_FILE
     if not path.exists():
@@ -76,78 +84,167 @@ def readAPIKey(directory: Path) -> bytes:
     return key
 
 
+def formatURL(scheme: str, address: IAddress, publicHost: str | None = None) -> str:
+    """
+    The URL of what listens at C{address}.
+
+    @param publicHost: under which it is known; L{None} is the address itself, as one on this machine would write it.
+    """
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return f"unix:{os.fsdecode(getattr(address, 'name', None) or '')}"
+    host = publicHost or _REACHED_AT.get(address.host, address.host)
+    return f"{scheme}://[{host}]:{address.port}" if ":" in host else f"{scheme}://{host}:{address.port}"
+
+
 class ProxyService(Service):
     """
     A controller and a proxy in one process.
     """
 
     def __init__(
-        self, reactor: Any, config: Config, directory: Path, tlsSelfSigned: bool = False, demo: bool = False
+        self,
+        reactor: Any,
+        config: Config,
+        directory: Path,
+        *,
+        giveUp: Callable[[], None],
+        show: Callable[[str], None],
+        tlsSelfSigned: bool = False,
+        demo: bool = False,
     ) -> None:
         """
-        @param directory: where state is kept; it exists.
+        @param directory: where state is kept; made when the service starts.
+        @param giveUp: called when it cannot start, after the log was told why: ends the program.
+        @param show: tells the person who has started it something that the log must not hold.
         @param tlsSelfSigned: make a certificate where the configuration names none.
-        @param demo: serve a demo desktop too, and print a URL that opens it.
+        @param demo: serve a demo desktop too, and show a URL that opens it.
         """
         self._reactor = reactor
         self._config = config
         self._directory = directory
+        self._giveUp = giveUp
+        self._show = show
         self._tlsSelfSigned = tlsSelfSigned
         self._demo = demo
+        self._schemes = {"web": "http", "java": "http", "api": "http", "demo": "vnc"}
         self._ports: dict[str, list[IListeningPort]] = {}
+        # What undoes the start, as far as that has come; the last is done first.
+        self._undoing: list[Callable[[], Any]] = []
         self._starting: Deferred[None] | None = None
 
-    # Building.
+    # The start, and the end.
 
     def startService(self) -> None:
         """
-        Build every part, open the store, listen.
+        Build every part, open the store, and only then let viewers in.
         """
         super().startService()
-        try:
-            self._build()
-        except VNCProxyError as error:
-            raise SystemExit(f"vncproxy: {error}") from error
-        self._starting = Deferred.fromCoroutine(self._open())
-        self._starting.addErrback(self._giveUp)
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._failed)
 
-    def _build(self) -> None:
+    def stopService(self) -> Deferred[None]:
         """
-        Make every part.
+        Close the doors, end every session with the reason C{draining}, write everything down, let go of everything.
         """
-        config, reactor = self._config, self._reactor
-        key = readAPIKey(self._directory)
-        creator = self._certificate()
-        self._scheme = "http" if creator is None else "https"
+        super().stopService()
+        if self._starting is not None:
+            self._starting.cancel()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        key, creator = self._readState()
         fixed = [
-            Console(each.id, each.name or each.id, parseTarget(each.url, each.password)) for each in config.console
+            Console(each.id, each.name or each.id, parseTarget(each.url, each.password))
+            for each in self._config.console
         ]
         if self._demo:
             fixed.append(self._startDemo())
-        self._store = makeStore(config.store.url or "", reactor)
-        self._authority = StoreAuthority(self._store, reactor, config.consoleauth)
+        store = makeStore(self._config.store.url or "", self._reactor)
+        self._undoing.append(store.close)
+        authority = StoreAuthority(store, self._reactor, self._config.consoleauth)
+        doors = self._build(store, authority, fixed, key, creator)
+        await store.open()
+        # It takes up what an earlier run has left before anybody comes.
+        self._undoing.append(authority.stop)
+        await authority.start()
+        self._undoing.append(self._broker.stop)
+        for name, endpoints, factory in doors:
+            for endpoint in endpoints:
+                address = self._listen(name, endpoint, factory).getHost()
+                _log.info("{name} listening on {url}", name=name, url=formatURL(self._schemes[name], address))
+        if self._demo:
+            await self._showDemo(authority)
+        self._tellEndpoints()
+
+    def _failed(self, failure: Failure) -> None:
+        if not self.running:
+            # It was stopped before it had come up: nobody waits for it any more.
+            return
+        if failure.check(VNCProxyError):
+            _log.critical("cannot start: {error}", error=failure.getErrorMessage())
+        else:
+            _log.failure("cannot start", failure)
+        self._giveUp()
+
+    async def _stop(self) -> None:
+        while self._undoing:
+            await maybeDeferred(self._undoing.pop())
+
+    # Building.
+
+    def _readState(self) -> tuple[bytes, IOpenSSLServerConnectionCreator | None]:
+        """
+        What has to be in the state directory: the API key, and perhaps a certificate.
+        """
+        try:
+            makeStateDirectory(str(self._directory))
+            return readAPIKey(self._directory), self._certificate()
+        except OSError as error:
+            raise ConfigError(
+                f"--state-dir: {error.filename} cannot be used ({error.strerror}). Name a directory that is ours, and "
+                "that we may write to."
+            ) from error
+
+    def _certificate(self) -> IOpenSSLServerConnectionCreator | None:
+        """
+        The certificate to serve, L{None} for none.
+        """
+        tls = self._config.tls
+        if tls.certificate is not None:
+            certificate, key = tls.certificate, tls.key or tls.certificate
+        elif self._tlsSelfSigned or tls.self_signed:
+            published = urlsplit(self._config.web.novncproxy_base_url or "").hostname
+            names = [name for name in (self._config.proxy.public_address, published) if name]
+            certificate, key = selfSigned(self._directory, names)
+        else:
+            return None
+        self._schemes |= {"web": "https", "java": "https"}
+        return FollowedCertificate(self._reactor, certificate, key, tls.minimum_version, tls.ciphers)
+
+    def _build(
+        self,
+        store: IStore,
+        authority: StoreAuthority,
+        fixed: Sequence[Console],
+        key: bytes,
+        creator: IOpenSSLServerConnectionCreator | None,
+    ) -> Sequence[tuple[str, Sequence[str], IProtocolFactory]]:
+        """
+        Make every part. Returns the doors: name, endpoint strings, and who serves behind them.
+        """
+        config, reactor = self._config, self._reactor
         sessions = Sessions(config.proxy.id or socket.gethostname(), config.proxy.capacity)
-        catalog = ChainedDirectory([StaticDirectory(fixed), StoredDirectory(self._store)])
+        catalog = ChainedDirectory([StaticDirectory(fixed), StoredDirectory(store)])
+        self._broker = self._makeBroker(authority, catalog, sessions)
         seconds = config.limits.handshake_seconds
-        dialler = Dialler(reactor, config.backend.connect_timeout, config.backend.networks)
-        self._broker = Broker(
-            clock=reactor,
-            authority=self._authority,
-            directory=catalog,
-            backend=Backend(dialler, seconds),
-            sessions=sessions,
-            makeID=lambda: str(uuid4()),
-            handshakeSeconds=seconds,
-            halfClosedSeconds=config.limits.half_closed_seconds,
-        )
         web: IProtocolFactory = makeSite(self._webResource(), reactor)
         java: IProtocolFactory = JavaFactory(reactor, self._broker, seconds, halfCloseable=creator is None)
         if creator is not None:
             web = TLSPortFactory(reactor, creator, web, seconds)
             java = TLSPortFactory(reactor, creator, java, seconds)
         api = makeAPIResource(
-            store=self._store,
-            authority=self._authority,
+            store=store,
+            authority=authority,
             directory=catalog,
             sessions=sessions,
             fixed=fixed,
@@ -157,10 +254,25 @@ class ProxyService(Service):
             clock=reactor,
             timeout=config.consoleauth.timeout * 2,
         )
-        self._doors = (
+        return (
             ("web", config.web.listen, web),
             ("java", config.java.listen, java),
             ("api", config.api.listen, makeSite(api, reactor)),
+        )
+
+    def _makeBroker(self, authority: StoreAuthority, catalog: IDirectory, sessions: Sessions) -> Broker:
+        config = self._config
+        seconds = config.limits.handshake_seconds
+        dialler = Dialler(self._reactor, config.backend.connect_timeout, config.backend.networks)
+        return Broker(
+            clock=self._reactor,
+            authority=authority,
+            directory=catalog,
+            backend=Backend(dialler, seconds),
+            sessions=sessions,
+            makeID=lambda: str(uuid4()),
+            handshakeSeconds=seconds,
+            halfClosedSeconds=config.limits.half_closed_seconds,
         )
 
     def _webResource(self) -> WebResource:
@@ -178,34 +290,26 @@ class ProxyService(Service):
             frameAncestors=web.frame_ancestors,
         )
 
-    def _certificate(self) -> IOpenSSLServerConnectionCreator | None:
-        """
-        The certificate to serve, L{None} for none.
-        """
-        tls = self._config.tls
-        if tls.certificate is not None:
-            certificate, key = tls.certificate, tls.key or tls.certificate
-        elif self._tlsSelfSigned or tls.self_signed:
-            published = urlsplit(self._config.web.novncproxy_base_url or "").hostname
-            names = [name for name in (self._config.proxy.public_address, published) if name]
-            certificate, key = selfSigned(self._directory, names)
-        else:
-            return None
-        return FollowedCertificate(self._reactor, certificate, key, tls.minimum_version, tls.ciphers)
+    # The demo.
 
     def _startDemo(self) -> Console:
         """
         A demo desktop on a port of its own.
         """
-        port: Any = self._port("demo", "tcp:0:interface=127.0.0.1", DemoFactory(self._reactor))
-        return Console(_DEMO_CONSOLE, "Demo desktop", Target(TargetKind.VNC, "127.0.0.1", port.getHost().port))
+        port = self._listen("demo", "tcp:0:interface=127.0.0.1", DemoFactory(self._reactor))
+        address: Any = port.getHost()
+        return Console(_DEMO_CONSOLE, "Demo desktop", Target(TargetKind.VNC, address.host, address.port))
 
-    def _listen(self, name: str, endpoints: Sequence[str], factory: IProtocolFactory) -> None:
-        for endpoint in endpoints:
-            port = self._port(name, endpoint, factory)
-            _log.info("{name} listening on {url}", name=name, url=self._address(name, port))
+    async def _showDemo(self, authority: StoreAuthority) -> None:
+        issued = await authority.authorizeConsole(_DEMO_CONSOLE, ConsoleType.NOVNC, ttl=_DEMO_SECONDS, uses=0)
+        base = self._baseURL(ConsoleType.NOVNC)
+        if base is None:
+            raise ConfigError("--demo: there is no frontend for browsers. Name an endpoint in [web] listen.")
+        self._show(f"\n  A live console, for a day:\n\n    {accessURL(base, token=issued.token)}\n")
 
-    def _port(self, name: str, endpoint: str, factory: IProtocolFactory) -> IListeningPort:
+    # Ports and their addresses.
+
+    def _listen(self, name: str, endpoint: str, factory: IProtocolFactory) -> IListeningPort:
         """
         Listen, now.
         """
@@ -216,28 +320,24 @@ class ProxyService(Service):
             raise ConfigError(
                 f"[{name}] listen: cannot listen on {endpoint}: {failed[0].getErrorMessage()} "
                 "Name another one in the configuration, or stop whoever holds it."
-            )
-        self._ports.setdefault(name, []).extend(listening)
-        return listening[0]
+            ) from failed[0].value
+        (port,) = listening
+        self._ports.setdefault(name, []).append(port)
+        self._undoing.append(port.stopListening)
+        return port
 
-    # Addresses.
-
-    def _address(self, name: str, port: IListeningPort) -> str:
-        """
-        The URL of a port, as one on this machine would write it.
-        """
-        host: Any = port.getHost()
-        if not hasattr(host, "port"):
-            return f"unix:{os.fsdecode(host.name)}"
-        address = (
-            host.host if host.host not in ("0.0.0.0", "::", "") else self._config.proxy.public_address or "127.0.0.1"
-        )
-        scheme = self._scheme if name in ("web", "java") else "http"
-        return f"{scheme}://[{address}]:{host.port}" if ":" in address else f"{scheme}://{address}:{host.port}"
+    def _tellEndpoints(self) -> None:
+        path = self._directory / ENDPOINTS_FILE
+        urls = {
+            name: [formatURL(self._schemes[name], port.getHost()) for port in ports]
+            for name, ports in self._ports.items()
+        }
+        writePrivate(path, json.dumps(urls).encode("utf-8"))
+        self._undoing.append(lambda: path.unlink(missing_ok=True))
 
     def _baseURL(self, kind: ConsoleType) -> str | None:
         """
-        Where viewers of a type connect to, L{None} where nothing listens for them.
+        Where viewers of a type connect to, L{None} where nothing listens that they could reach.
         """
         ways: dict[ConsoleType, tuple[str, str | None, str]] = {
             ConsoleType.NOVNC: ("web", self._config.web.novncproxy_base_url, f"/{PAGE}"),
@@ -246,61 +346,8 @@ class ProxyService(Service):
         name, published, page = ways[kind]
         if published is not None:
             return published
-        ports = self._ports.get(name)
-        return self._address(name, ports[0]) + page if ports else None
-
-    # Running.
-
-    async def _open(self) -> None:
-        """
-        Take up what an earlier run has left, and only then let viewers in.
-        """
-        await self._store.open()
-        await self._authority.start()
-        for door in self._doors:
-            self._listen(*door)
-        if self._demo:
-            await self._showDemo()
-        urls = {name: [self._address(name, port) for port in ports] for name, ports in self._ports.items()}
-        writePrivate(self._directory / ENDPOINTS_FILE, json.dumps(urls).encode("utf-8"))
-
-    async def _showDemo(self) -> None:
-        """
-        Print a URL. It goes past the log, which never holds a token.
-        """
-        issued = await self._authority.authorizeConsole(_DEMO_CONSOLE, ConsoleType.NOVNC, ttl=_DEMO_SECONDS, uses=0)
-        url = accessURL(self._baseURL(ConsoleType.NOVNC) or "", token=issued.token)
-        print(f"\n  A live console, for a day:\n\n    {url}\n", file=sys.__stdout__, flush=True)
-
-    def _giveUp(self, failure: Failure) -> None:
-        """
-        The start failed after the reactor had begun to turn.
-        """
-        if failure.check(VNCProxyError):
-            _log.critical("cannot start: {error}", error=failure.getErrorMessage())
-        else:
-            _log.failure("cannot start", failure)
-        self._reactor.stop()
-        # twistd ends with status 0 whatever happened; whoever restarts us on failure has to learn of it.
-        atexit.register(os._exit, 1)
-
-    async def _stop(self) -> None:
-        """
-        Close the doors, tell those inside, write everything down.
-        """
-        (self._directory / ENDPOINTS_FILE).unlink(missing_ok=True)
-        for ports in self._ports.values():
-            for port in ports:
-                await maybeDeferred(port.stopListening)
-        await self._broker.stop()
-        await self._authority.stop()
-        await self._store.close()
-
-    def stopService(self) -> Deferred[None]:
-        """
-        End every session, with the reason C{draining}, and let go of everything.
-        """
-        super().stopService()
-        if self._starting is not None:
-            self._starting.cancel()
-        return Deferred.fromCoroutine(self._stop())
+        for port in self._ports.get(name, ()):
+            # Whoever stands before a UNIX socket has an address of his own, and no one has told us of it.
+            if isinstance(port.getHost(), IPv4Address | IPv6Address):
+                return formatURL(self._schemes[name], port.getHost(), self._config.proxy.public_address) + page
+        return None

@@ -4,8 +4,13 @@ C{twistd -n vncproxy}: the one place that asks for the global reactor.
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.python.usage import Options as TwistedOptions
@@ -58,9 +63,29 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    directory = stateDirectory(options["state-dir"], os.environ)
     try:
-        directory = Path(stateDirectory(options["state-dir"], os.environ))
-        config = loadConfig(options["config"], str(directory))
+        config = loadConfig(options["config"], directory)
     except ConfigError as error:
         raise SystemExit(f"vncproxy: {error}") from error
-    return ProxyService(reactor, config, directory, bool(options["tls-self-signed"]), bool(options["demo"]))
+    return ProxyService(
+        reactor,
+        config,
+        Path(directory),
+        giveUp=partial(endProgram, reactor, atexit.register),
+        show=partial(print, file=sys.__stdout__, flush=True),
+        tlsSelfSigned=bool(options["tls-self-signed"]),
+        demo=bool(options["demo"]),
+    )
+
+
+def endProgram(reactor: Any, atExit: Callable[..., object]) -> None:
+    """
+    End the program with the status 1. C{twistd} itself ends with 0 whatever happened, and whoever restarts us on
+    failure has to learn of it.
+
+    @param atExit: arranges a call for the end of the interpreter.
+    """
+    atExit(os._exit, 1)
+    # The start may fail before the reactor has begun to turn.
+    reactor.callWhenRunning(reactor.stop)

@@ -10,7 +10,7 @@ The configuration: a TOML text becomes frozen, typed values, or a list of all th
 from __future__ import annotations
 
 from vncproxy.config.checks import checkConfig
-from vncproxy.config.files import checkFile, loadConfig, stateDirectory
+from vncproxy.config.files import checkFile, loadConfig, makeStateDirectory, stateDirectory
 from vncproxy.config.problems import Problem
 from vncproxy.config.sections import (
     APISection,
@@ -42,5 +42,6 @@ __all__ = [
     "checkConfig",
     "checkFile",
     "loadConfig",
+    "makeStateDirectory",
     "stateDirectory",
 ]

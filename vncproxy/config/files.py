@@ -50,20 +50,25 @@ def checkFile(path: str) -> list[Problem]:
 
 def stateDirectory(option: str | None, environ: Mapping[str, str]) -> str:
     """
-    The absolute path of the directory where state is kept, which is made, at mode 700, if it is not there.
+    The absolute path of the directory where state is kept.
 
     @param option: what the command line says; L{None} is C{$XDG_STATE_HOME/vncproxy}, or C{~/.local/state/vncproxy}.
+    """
+    return os.path.abspath(_defaultStateDirectory(environ) if option is None else option)
+
+
+def makeStateDirectory(path: str) -> None:
+    """
+    Make the directory where state is kept, at mode 700, if it is not there.
 
     @raise ConfigError: it cannot be made, or is no directory.
     """
-    path = os.path.abspath(_defaultStateDirectory(environ) if option is None else option)
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(
             f"--state-dir: {path} cannot be made ({error.strerror}). Name a directory that we may write to."
         ) from error
-    return path
 
 
 def _defaultStateDirectory(environ: Mapping[str, str]) -> str:

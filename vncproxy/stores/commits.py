@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Any, Final, Generic, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -170,7 +170,7 @@ class CommitQueue:
         self._closed.callback(None)
 
     def _refuseOpening(self, failure: Failure) -> None:
-        if failure.check(ConfigError):
+        if failure.check(ConfigError, CancelledError):
             failure.raiseException()
         self._tellFailure(failure)
         raise TokensUnreachable("the store cannot be opened now") from failure.value
