@@ -5,6 +5,7 @@ What a link is worth in the browser: who may come in with it, who may come back,
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from twisted.trial.unittest import TestCase
 
@@ -107,3 +108,28 @@ class LinkTests(TestCase):
         await world.startAnother(port)
         await page.showsDesktop()
         self.assertEqual(await page.diary(), ["connecting", "reconnecting console_unreachable", "connected"])
+
+    async def test_formsOfLinks(self) -> None:
+        """
+        Links in the forms that noVNC's pages and nova's dashboards have made open the console too, and so does one that
+        no server gets to see.
+        """
+        world = await openWorld(self.bench)
+        link = await world.link(uses=0)
+        base, _, token = link.partition("/vnc_auto.html?token=")
+        page = await world.newPage()
+        for form in (
+            f"vnc_auto.html?path=%3Ftoken%3D{token}",
+            f"vnc.html?path=websockify%3Ftoken%3D{token}&autoconnect=true",
+            f"vnc_lite.html?path=websockify/?token={token}",
+            f"#token={token}",
+        ):
+            await page.open(f"{base}/{form}")
+            await page.showsDesktop()
+            self.assertNotIn(token, await page.tab.eval("location.href"))
+        cookie: Any = {"name": "token", "value": token, "url": base}
+        visitor = await world.newPage()
+        await visitor.tab.do(lambda each: each.context.add_cookies([cookie]))
+        await visitor.open(f"{base}/vnc_auto.html")
+        await visitor.showsDesktop()
+        self.assertEqual(page.tab.complaints + visitor.tab.complaints, [])

@@ -128,3 +128,5 @@ class NoVNCTests(TestCase):
             return words in await tab.eval("document.getElementById('noVNC_status').textContent")
 
         await self.bench.untilAsync(look, f"noVNC to say {words!r}")
+        # It has come in from above, and stays.
+        await tab.do(lambda page: page.click("#noVNC_status.noVNC_status_error", trial=True))
