@@ -41,7 +41,7 @@ _PACE: Final = 10
 _NEEDS_SHIFT: Final = frozenset(string.ascii_uppercase + '~!@#$%^&*()_+{}|:"<>?')
 # The page may go through a state in less time than lies between two looks at it, so it keeps its own diary.
 _DIARY: Final = """
-    window.diary = [];
+    window.diary = ["connecting"];
     new MutationObserver(() => {
         const { state, reason } = document.documentElement.dataset;
         const line = `${state} ${reason}`.trim();
