@@ -32,7 +32,7 @@ def console() -> None:
     """
 
 
-@console.command("add")
+@console.command("add", short_help="Define a console.")
 @click.argument("identity", metavar="ID")
 @click.argument("target", metavar="URL")
 @click.option("--name", help="What people call it. Default: the id.")
@@ -45,7 +45,7 @@ def addConsole(
     """
     Define the console ID, reached at URL, in place of what ID named before.
 
-    URL is vnc://HOST:PORT or vnc+unix:///PATH. A password is never part of it.
+    URL is vnc://HOST:PORT or vnc+unix:///PATH, as the proxy reaches it. A password is never part of it.
 
     \b
     Examples:
@@ -136,7 +136,9 @@ def removeConsole(remote: Remote, identity: str) -> None:
 )
 @click.option("--view-only", "viewOnly", is_flag=True, help="The viewer sees the console and cannot touch it.")
 @click.option("--ttl", metavar="TIME", callback=_seconds, help="How long it may be opened: seconds, or 10m, 2h, 1d.")
-@click.option("--uses", type=click.IntRange(min=0), help="How often it may be opened; 0 is any number.")
+@click.option(
+    "--uses", type=click.IntRange(min=0), metavar="COUNT", help="How often it may be opened; 0 is any number."
+)
 @click.option("--client-address", "clientAddress", metavar="IP", help="The only address that may open it.")
 @jsonOption
 @click.pass_obj
@@ -153,7 +155,8 @@ def url(
     """
     Print a URL that opens the console ID. Who has the URL, has the console.
 
-    How long and how often it may be opened is the proxy's to say, unless given here.
+    Without --ttl and --uses the proxy's configuration decides; if that says nothing, it opens once, within ten
+    minutes. A session that is up goes on.
 
     \b
     Examples:

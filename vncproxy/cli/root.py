@@ -22,7 +22,7 @@ A first console, and the URL that opens it in a browser:
 \b
 Who is looking, and an end to it:
   vncproxy session list
-  vncproxy session kill 3f9c2b
+  vncproxy session kill 8c9a90f0-6e5c-4050-b14c-94dde139b44a
 """
 
 
@@ -51,7 +51,8 @@ def main(context: click.Context, api: str, keyFile: Path | None) -> None:
     """
     Define consoles, make the URLs that open them, and watch who is looking.
 
-    All of it goes through the API of a running proxy (`twistd -n vncproxy`). `vncproxy COMMAND --help` shows examples.
+    All but check-config, demo and quickstart ask the API of a running proxy (`twistd -n vncproxy`). `vncproxy COMMAND
+    --help` shows examples.
     """
     if not _isURL(api):
         raise click.BadParameter(

@@ -60,11 +60,13 @@ def listSessions(remote: Remote, asJSON: bool) -> None:
 @click.pass_obj
 def killSession(remote: Remote, identity: str) -> None:
     """
-    End a session at once. Its viewer is told that the operator ended it.
+    End a session at once. Its viewer is told that an operator ended it.
+
+    A URL that may be opened again opens the console again: `vncproxy token revoke` ends that.
 
     \b
     Example:
-      vncproxy session kill 3f9c2b
+      vncproxy session kill 8c9a90f0-6e5c-4050-b14c-94dde139b44a
     """
     remote.ask("DELETE", "sessions", identity)
     click.echo(f"{printable(identity)} is ended.", err=True)

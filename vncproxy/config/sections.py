@@ -147,7 +147,8 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     """
     Bounds on what viewers may do.
 
-    @ivar handshake_seconds: from the connection of a viewer to its console's first picture.
+    @ivar handshake_seconds: for each step of an opening: the viewer's request, the console's login, the handshake with
+        the viewer, the console's first answer after it.
     @ivar half_closed_seconds: how long a session may go on in one direction when the other has ended.
     """
 
