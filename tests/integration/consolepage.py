@@ -211,15 +211,17 @@ def typeKeys(page: Page, text: str) -> None:
         page.wait_for_timeout(_PACE)
 
 
-def pointTo(place: Frame, x: int, y: int) -> None:
+def pointTo(place: Frame, x: int, y: int) -> tuple[float, float]:
     """
-    Move the mouse to a point of the console's picture, at whatever scale it is shown.
+    Move the mouse to a point of the console's picture, at whatever scale it is shown; where in the page that is.
     """
     canvas = place.locator(PICTURE)
     box = canvas.bounding_box()
     assert box is not None
     scale = box["width"] / canvas.evaluate("canvas => canvas.width")
-    place.page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
+    point = box["x"] + x * scale, box["y"] + y * scale
+    place.page.mouse.move(*point)
+    return point
 
 
 @dataclass

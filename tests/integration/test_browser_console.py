@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page
 from twisted.trial.unittest import TestCase
 
-from tests.integration.consolepage import CONSOLE, FIRST_LINE, NAME, ConsolePage, openWorld, pointTo, typeKeys
+from tests.integration.consolepage import CONSOLE, FIRST_LINE, NAME, PICTURE, ConsolePage, openWorld, pointTo, typeKeys
 from tests.integration.peers import Bench, runVNCProxy, startBrowser, startQEMU, startXvnc
 from tests.integration.peers.xvnc import TERMINAL
 
@@ -85,6 +85,60 @@ class DesktopTests(TestCase):
         await page.showsDesktop()
         self.assertEqual(page.tab.complaints, [])
 
+    async def test_clipboard(self) -> None:
+        """
+        A text goes to the console's clipboard, where the middle button pastes it, and what is marked there comes back.
+        """
+        world = await openWorld(self.bench)
+        page = await world.openConsole()
+
+        def paste(tab: Page) -> None:
+            tab.click("#open-clip")
+            tab.fill("#clip-text", "pasted")
+            tab.click("#clip-send")
+            tab.click("#clip .close")
+            tab.mouse.click(*pointTo(tab.main_frame, *TERMINAL), button="middle")
+
+        await page.tab.do(paste)
+        await world.desktop.hasTyped("pasted")
+        x, y, _width, height = FIRST_LINE
+
+        def mark(tab: Page) -> None:
+            tab.mouse.dblclick(*pointTo(tab.main_frame, x + 3, y + height // 2))
+
+        async def look() -> bool:
+            await page.tab.do(mark)
+            # Clicks that follow each other at once would count as three.
+            await self.bench.pause(0.4)
+            # The terminal shows the text twice: as it was typed, and as the program in it repeats it.
+            return sorted(await page.tab.eval("document.getElementById('clip-text').value")) == sorted("pasted" * 2)
+
+        await self.bench.untilAsync(look, "the text that is marked on the desktop")
+        self.assertEqual(page.tab.complaints, [])
+
+    async def test_phone(self) -> None:
+        """
+        On a phone a tap is a click there where the finger is, and the phone's own keyboard types into the console.
+        """
+        world = await openWorld(self.bench)
+        page = await world.newPage(width=390, height=844, has_touch=True, is_mobile=True)
+        await page.open(await world.link())
+        await page.showsDesktop()
+
+        def typeSoftly(tab: Page) -> None:
+            canvas = tab.locator(PICTURE).bounding_box()
+            assert canvas is not None
+            scale = canvas["width"] / 800
+            tab.touchscreen.tap(canvas["x"] + TERMINAL[0] * scale, canvas["y"] + TERMINAL[1] * scale)
+            tab.tap("#softkeys")
+            # As phones do it, which name no keys.
+            for text in ("Tapped", " it"):
+                tab.keyboard.insert_text(text)
+
+        await page.tab.do(typeSoftly)
+        await world.desktop.hasTyped("Tapped it")
+        self.assertEqual(page.tab.complaints, [])
+
     async def test_viewOnly(self) -> None:
         """
         With a view-only link the picture is live, and what a page sends that believes that it may type is dropped on
@@ -126,7 +180,7 @@ class GuestTests(TestCase):
     async def test_echo(self) -> None:
         """
         A guest that writes what is typed shows it in its memory and in the page, also when it
-        is reached through a UNIX socket.
+        is reached through a UNIX socket. The button for Ctrl+Alt+Del makes it start again.
         """
         guest = await startQEMU(self.bench, unix=True, password=True)
         await guest.setPassword("guest-pw")
@@ -143,6 +197,12 @@ class GuestTests(TestCase):
         # Its letters are 9 pixels wide and 16 high.
         line = (await guest.text()).count("\n")
         await page.hasInk(200, 0, 16 * line, 9 * 18, 16)
+        await page.press("ctrl-alt-del")
+
+        async def startsAgain() -> bool:
+            return "Typed" not in await guest.text()
+
+        await self.bench.untilAsync(startsAgain, "the guest to start again")
         self.assertEqual(tab.complaints, [])
 
 
