@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from urllib.parse import parse_qs, urlsplit
 
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
@@ -23,6 +22,7 @@ from tests.integration.peers import (
     VNCProxy,
     connectRFB,
     endpointOf,
+    originForm,
     runVNCProxy,
     startApplet,
     startQEMU,
@@ -31,26 +31,11 @@ from tests.integration.peers import (
     startXvfb,
     startXvnc,
     tell,
+    tokenOf,
 )
 from tests.integration.peers.bench import freePort
 from tests.integration.peers.viewers import TIGHTVNC_JAR
 from tests.integration.peers.xvnc import TERMINAL
-
-
-def tokenOf(url: str) -> str:
-    """
-    The token of an access URL.
-    """
-    (token,) = parse_qs(urlsplit(url).query)["token"]
-    return token
-
-
-def originForm(url: str) -> bytes:
-    """
-    The request of nova's viewer for an access URL: path and query, and not one header.
-    """
-    parts = urlsplit(url)
-    return f"CONNECT {parts.path}?{parts.query} HTTP/1.0\r\n\r\n".encode()
 
 
 class TightVNCTests(TestCase):
@@ -262,7 +247,7 @@ class RefusalTests(TestCase):
         """
         desktop = await startXvnc(self.bench, password="secret12")
         silent = startScripted(self.bench, Saying)
-        proxy = await runVNCProxy(self.bench, {"limits": {"handshake_seconds": 0.3}})
+        proxy = await runVNCProxy(self.bench, {"limits": {"handshake_seconds": 2}})
         await proxy.addConsole("off", f"vnc://127.0.0.1:{freePort()}")
         await proxy.addConsole("locked", desktop.url, password="mistaken")
         await proxy.addConsole("silent", silent.url)
@@ -293,7 +278,7 @@ class RefusalTests(TestCase):
         While the store does not answer, viewers are told to come again; their links are good then.
         """
         server = startScripted(self.bench)
-        proxy = await runVNCProxy(self.bench, {"consoleauth": {"timeout": 0.3}})
+        proxy = await runVNCProxy(self.bench, {"consoleauth": {"timeout": 1}})
         await proxy.addConsole("vm", server.url)
         request = originForm(await proxy.accessURL("vm", "xvpvnc"))
         unreachable = "HTTP/1.1 503 Service Unavailable: The token service is unreachable. Try again in a moment."

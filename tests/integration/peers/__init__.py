@@ -24,7 +24,7 @@ from tests.integration.peers.display import Display, startXvfb
 from tests.integration.peers.picture import Picture
 from tests.integration.peers.proxy import VNCProxy, runVNCProxy
 from tests.integration.peers.qemu import Guest, startQEMU
-from tests.integration.peers.raw import tell
+from tests.integration.peers.raw import originForm, tell, tokenOf
 from tests.integration.peers.rfb import Refused, RFBViewer, connectRFB
 from tests.integration.peers.scripted import Flood, Patient, Saying, ScriptedRFB, Server, startScripted
 from tests.integration.peers.viewers import startTigerVNC, startTightVNC
@@ -53,6 +53,7 @@ __all__ = [
     "WebSocketEndpoint",
     "connectRFB",
     "endpointOf",
+    "originForm",
     "runVNCProxy",
     "startApplet",
     "startBrowser",
@@ -64,4 +65,5 @@ __all__ = [
     "startXvfb",
     "startXvnc",
     "tell",
+    "tokenOf",
 ]

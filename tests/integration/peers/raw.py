@@ -1,10 +1,11 @@
 """
-Bytes to a port and what comes back, with no protocol around them.
+Raw TCP: bytes to a port and what comes back, and what Java viewers say first.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
@@ -30,3 +31,19 @@ async def tell(bench: Bench, port: int, words: bytes, closeHalf: bool = False, t
         incoming.transport.abortConnection()
     received: bytes = incoming.received
     return received
+
+
+def tokenOf(url: str) -> str:
+    """
+    The token of an access URL.
+    """
+    (token,) = parse_qs(urlsplit(url).query)["token"]
+    return token
+
+
+def originForm(url: str) -> bytes:
+    """
+    The request of nova's viewer for an access URL: path and query, and not one header.
+    """
+    parts = urlsplit(url)
+    return f"CONNECT {parts.path}?{parts.query} HTTP/1.0\r\n\r\n".encode()

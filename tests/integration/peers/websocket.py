@@ -121,6 +121,7 @@ class _Wire(Protocol):
             self._say(_CLOSE, payload)
             self.transport.loseConnection()
         elif opcode == _PING and self._owner.answersPings:
+            self._owner.answered += 1
             self._say(_PONG, payload)
 
     def _say(self, opcode: int, payload: bytes) -> None:
@@ -161,6 +162,18 @@ class _Wire(Protocol):
         """
         self.transport.abortConnection()
 
+    def pauseProducing(self) -> None:
+        """
+        Read nothing more.
+        """
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Read again.
+        """
+        self.transport.resumeProducing()
+
 
 @implementer(IStreamClientEndpoint)
 class WebSocketEndpoint:
@@ -172,6 +185,7 @@ class WebSocketEndpoint:
     @ivar told: code and reason of the server's close frame.
     @ivar over: the connection has ended.
     @ivar answersPings: set to L{False} to be a client that is no more than an open connection.
+    @ivar answered: how many pings it has answered.
     """
 
     wire: _Wire
@@ -190,6 +204,7 @@ class WebSocketEndpoint:
         self.told: tuple[int, str] | None = None
         self.over = False
         self.answersPings = True
+        self.answered = 0
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """
@@ -221,3 +236,11 @@ class WebSocketEndpoint:
         if self.told is None:
             raise AssertionError("the WebSocket ended without a close frame")
         return self.told
+
+    async def leave(self) -> None:
+        """
+        Hang up without a word, if that has not happened yet.
+        """
+        if not self.over:
+            self.wire.abortConnection()
+            await self._bench.until(lambda: self.over, "the end of the WebSocket")
