@@ -40,7 +40,15 @@ from tests.webworld import (
     openingRequest,
     unframed,
 )
-from vncproxy.errors import AtCapacity, ConsoleUnknown, ConsoleUnreachable, Draining, TokenUsed, VNCProxyError
+from vncproxy.errors import (
+    AtCapacity,
+    ConsoleUnknown,
+    ConsoleUnreachable,
+    Draining,
+    TokensUnreachable,
+    TokenUsed,
+    VNCProxyError,
+)
 from vncproxy.frontends.tlsport import TLSPortFactory
 from vncproxy.frontends.web import findToken
 from vncproxy.model import ConsoleType
@@ -437,6 +445,16 @@ class RefusedViewerTests(SynchronousTestCase):
             (VNCProxyError("x"), 1011, "error"),
         ):
             self.assertEqual(self.refused(error, b"RFB 003.008\n")[1], [closeFrame(code, word)])
+
+    def test_cookie(self) -> None:
+        """
+        A browser that is turned away has its resume secret from then on: what it spent may come back to it alone.
+        """
+        world = WebWorld()
+        wire = world.connect()
+        world.broker.viewer.refuse(TokensUnreachable("x"))
+        cookie = Answer(wire.taken()).headers["set-cookie"]
+        self.assertTrue(cookie.startswith(f"vncproxy_resume={world.broker.viewer.facts.resume};"), cookie)
 
     def test_admittedBefore(self) -> None:
         """

@@ -116,7 +116,8 @@ class WebViewer:
             self._socket.stream.close(error.closeCode, error.reason)
             return
         try:
-            stream = self._stream or self._socket.accept({})
+            # With its cookie: a redemption that came through too late is given back to the browser that asked for it.
+            stream = self._stream or self._socket.accept(self._headers)
         except StreamEnded:
             return
         # It ends with the stream, whose owner is the socket.
