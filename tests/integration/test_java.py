@@ -31,6 +31,7 @@ from tests.integration.peers import (
     startXvfb,
     startXvnc,
     tell,
+    tightVNCShows,
     tokenOf,
 )
 from tests.integration.peers.bench import freePort
@@ -104,7 +105,7 @@ class TightVNCTests(TestCase):
         """
         The desktop is seen in the window of this title, and what is typed there arrives.
         """
-        await display.pictureWhere(Desktop.isSeenIn, "the desktop in the viewer", 30)
+        await tightVNCShows(display, Desktop.isSeenIn, "the desktop in the viewer")
         await display.focus(title)
         await display.click(*TERMINAL)
         await display.press("j", "a", "v", "a", "Return")

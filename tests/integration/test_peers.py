@@ -30,6 +30,7 @@ from tests.integration.peers import (
     startTightVNC,
     startXvfb,
     startXvnc,
+    tightVNCShows,
 )
 from tests.integration.peers.bench import freePort
 from tests.integration.peers.proxy import formatTOML
@@ -380,7 +381,7 @@ class ViewerTests(TestCase):
         self.bench.atEnd(listening.stopListening)
         port = listening.getHost().port
         await startTightVNC(self.bench, display, "some-token", 5900, proxyPort=port)
-        await display.pictureWhere(Desktop.isSeenIn, "the desktop in the viewer")
+        await tightVNCShows(display, Desktop.isSeenIn, "the desktop in the viewer")
         self.assertEqual(proxy.requests, [b"CONNECT some-token:5900 HTTP/1.0"])
 
     async def test_applet(self) -> None:
@@ -401,7 +402,7 @@ class ViewerTests(TestCase):
         self.bench.atEnd(server.stopListening)
         applet = await startApplet(self.bench, display, f"http://127.0.0.1:{server.getHost().port}/page.html")
         await applet.says("applet started", 20)
-        await display.pictureWhere(Desktop.isSeenIn, "the desktop in the applet")
+        await tightVNCShows(display, Desktop.isSeenIn, "the desktop in the applet")
 
 
 class ProxyTests(TestCase):

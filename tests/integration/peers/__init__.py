@@ -27,7 +27,7 @@ from tests.integration.peers.qemu import Guest, startQEMU
 from tests.integration.peers.raw import originForm, tell, tokenOf
 from tests.integration.peers.rfb import Refused, RFBViewer, connectRFB
 from tests.integration.peers.scripted import Flood, Patient, Saying, ScriptedRFB, Server, startScripted
-from tests.integration.peers.viewers import startTigerVNC, startTightVNC
+from tests.integration.peers.viewers import startTigerVNC, startTightVNC, tightVNCShows
 from tests.integration.peers.websocket import WebSocketEndpoint, endpointOf
 from tests.integration.peers.xvnc import Desktop, startXvnc
 
@@ -65,5 +65,6 @@ __all__ = [
     "startXvfb",
     "startXvnc",
     "tell",
+    "tightVNCShows",
     "tokenOf",
 ]

@@ -4,13 +4,17 @@ Native viewers, each on a display of its own choice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from tests.integration.peers.bench import Bench, Program
 from tests.integration.peers.display import Display
+from tests.integration.peers.picture import Picture, pictureWhere
 from tests.integration.peers.xvnc import passwordFile
 
 TIGHTVNC_JAR: Final = "/usr/share/java/tightvncviewer.jar"
+# A point of the button "Refresh" of TightVNC's viewer and of its applet.
+_REFRESH: Final = (428, 11)
 
 
 async def startTigerVNC(bench: Bench, display: Display, where: str, password: str | None = None) -> Program:
@@ -51,3 +55,22 @@ async def startTightVNC(
         "tightvnc", "java", "-cp", TIGHTVNC_JAR, "tightvncviewer.VncViewer", *parameters,
         env={"DISPLAY": display.name},
     )  # fmt: skip
+
+
+async def tightVNCShows(display: Display, looksRight: Callable[[Picture], bool], what: str) -> None:
+    """
+    Wait until TightVNC's viewer, or its applet, shows what C{looksRight}.
+
+    Where no window manager is, Java may forget to paint what came while its window was being laid out. A person would
+    press Refresh then, which has everything sent again; so does this.
+
+    @param what: completes the sentence C{"waited N s for …"}.
+    """
+
+    async def look() -> Picture:
+        picture = await display.picture()
+        if not looksRight(picture):
+            await display.click(*_REFRESH)
+        return picture
+
+    await pictureWhere(display.bench, look, looksRight, what, 30)
