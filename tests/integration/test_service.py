@@ -507,6 +507,16 @@ class FailureTests(TestCase):
         self.assertIn("console.url: ", program.output())
         self.assertNotIn("secret12", program.output())
 
+    async def test_certificate(self) -> None:
+        """
+        A certificate that is damaged, which shows before the reactor turns.
+        """
+        path = self.bench.path("damaged.pem")
+        path.write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n")
+        await self.assertFails(
+            f"cannot start: [tls] certificate: {path} holds no usable PEM certificate", tls={"certificate": str(path)}
+        )
+
     async def test_store(self) -> None:
         """
         A store that is a directory, and one that is some other file.
