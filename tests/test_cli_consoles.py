@@ -117,7 +117,7 @@ class ConsoleTests(CLITestCase):
         """
         A console that is not there is a no.
         """
-        self.assertEqual(self.fails("console", "show", "vm-9"), "Error: This console does not exist any more.")
+        self.assertEqual(self.fails("console", "show", "vm-9"), "Error: There is no such console. It may have been removed.")
 
     def test_remove(self) -> None:
         """
@@ -177,7 +177,7 @@ class URLTests(CLITestCase):
         What the API refuses is told in its words.
         """
         self.assertIn("client_address:", self.fails("url", "rack-1", "--client-address", "localhost"))
-        self.assertIn("does not exist", self.fails("url", "vm-9"))
+        self.assertIn("no such console", self.fails("url", "vm-9"))
 
 
 class TokenTests(CLITestCase):

@@ -47,3 +47,12 @@ class SessionTests(CLITestCase):
         self.assertIn("s1 is ended", self.run_("session", "kill", "s1").stderr)
         self.assertEqual(self.world.sessions.ended, [("s1", EndReason.OPERATOR)])
         self.assertIn("No such session", self.fails("session", "kill", "s1"))
+
+    def test_killByPrefix(self) -> None:
+        """
+        The beginning of an id will do where it is the beginning of one alone.
+        """
+        self.world.sessions.up.append(makeSession("t1-long"))
+        self.assertIn("t1-long is ended", self.run_("session", "kill", "t1").stderr)
+        self.assertIn("2 sessions begin with s", self.fails("session", "kill", "s"))
+        self.assertEqual(self.world.sessions.ended, [("t1-long", EndReason.OPERATOR)])

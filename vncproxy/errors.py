@@ -246,7 +246,7 @@ class ConsoleUnknown(BackendError):
 
     reason = "console_unknown"
     closeCode = 1008
-    told = "This console does not exist any more."
+    told = "There is no such console. It may have been removed."
 
 
 class ConsoleForbidden(BackendError):

@@ -15,11 +15,14 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from vncproxy.errors import UnparseableInput
 from vncproxy.interfaces import IByteStream, IFilter
 from vncproxy.model import EndReason
 from vncproxy.pump import readMuch
+
+_log = Logger()
 
 _PARTINGS: Final = frozenset(
     {EndReason.VIEWER_CLOSED, EndReason.VIEWER_LOST, EndReason.CONSOLE_CLOSED, EndReason.CONSOLE_LOST}
@@ -89,7 +92,8 @@ class _FilteredLane(_Lane):
         self.count += len(data)
         try:
             passed = self._rule.feed(data)
-        except UnparseableInput:
+        except UnparseableInput as error:
+            _log.info("a viewer under a rule sent what cannot be parsed: {cause}", cause=str(error))
             self._relay.end(EndReason.UNPARSEABLE)
             return
         if passed:

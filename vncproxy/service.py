@@ -305,7 +305,12 @@ class ProxyService(Service):
         base = self._baseURL(ConsoleType.NOVNC)
         if base is None:
             raise ConfigError("--demo: there is no frontend for browsers. Name an endpoint in [web] listen.")
-        self._show(f"\n  A live console, for a day:\n\n    {accessURL(base, token=issued.token)}\n")
+        key = self._directory / API_KEY_FILE
+        self._show(
+            f"\n  A live console, for a day:\n\n    {accessURL(base, token=issued.token)}\n\n"
+            f"  Another one:\n\n    vncproxy --key-file {key} console add ID vnc://HOST:5900\n"
+            f"    vncproxy --key-file {key} url ID\n"
+        )
 
     # Ports and their addresses.
 

@@ -47,7 +47,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(self.run_(url, "console", "rm", "vm-1").returncode, 0)
             gone = self.run_(url, "url", "vm-1")
         self.assertEqual((gone.returncode, gone.stdout), (1, ""))
-        self.assertEqual(gone.stderr, "Error: This console does not exist any more.\n")
+        self.assertEqual(gone.stderr, "Error: There is no such console. It may have been removed.\n")
 
     def test_nobody(self) -> None:
         """

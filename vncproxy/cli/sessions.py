@@ -62,11 +62,16 @@ def killSession(remote: Remote, identity: str) -> None:
     """
     End a session at once. Its viewer is told that an operator ended it.
 
-    A URL that may be opened again opens the console again: `vncproxy token revoke` ends that.
+    The first characters of its id will do, if no other session's id begins with them. A URL that may be opened again
+    opens the console again: `vncproxy token revoke` ends that.
 
     \b
     Example:
-      vncproxy session kill 8c9a90f0-6e5c-4050-b14c-94dde139b44a
+      vncproxy session kill 8c9a
     """
-    remote.ask("DELETE", "sessions", identity)
-    click.echo(f"{printable(identity)} is ended.", err=True)
+    known = [each["id"] for each in remote.ask("GET", "sessions")["sessions"] if each["id"].startswith(identity)]
+    if len(known) > 1:
+        raise click.ClickException(f"{len(known)} sessions begin with {printable(identity)}: write more of the id.")
+    whole = known[0] if known else identity
+    remote.ask("DELETE", "sessions", whole)
+    click.echo(f"{printable(whole)} is ended.", err=True)

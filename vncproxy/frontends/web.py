@@ -276,7 +276,7 @@ class WebResource(Resource):
         schemes = {"https"} if request.isSecure() else {self._publishedScheme or "http"}
         host, forwarded = _header(request, "host") or "", _header(request, "x-forwarded-proto")
         if not origin.mayConnect(shown, host, schemes, self._allowedOrigins, forwarded):
-            raise OriginRefused("the page's origin is not allowed")
+            raise OriginRefused(f"its page is of {shown!r}; {host!r} over {'/'.join(schemes)} is published")
 
     def _resume(self, request: Request) -> tuple[str, str | None]:
         """
