@@ -16,6 +16,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from vncproxy.broker import Broker
@@ -25,6 +26,8 @@ from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse,
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.stream import ByteStream, peerAddress
+
+_log = Logger()
 
 _PHRASES: Final = {
     400: "Invalid Request",
@@ -129,6 +132,12 @@ class JavaFactory(ServerFactory):
             stream.close()
             return
         except VNCProxyError as error:
+            _log.info(
+                "refused java viewer at {client}: {reason}: {cause}",
+                client=address,
+                reason=error.reason,
+                cause=str(error),
+            )
             stream.write(_refusal(error, version))
             stream.close()
             return
