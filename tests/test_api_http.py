@@ -11,7 +11,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
 from tests.memoryhttp import Connection, Reply
 from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, KeyRing, Operation, keyDigest
@@ -103,13 +103,20 @@ def otherTell(error: VNCProxyError) -> Answer:
     return Answer(418, Thing(word=error.reason))
 
 
+def dressed(request: Request, answer: Answer) -> Answer:
+    """
+    An answer as the other dialect sends it.
+    """
+    return attrs.evolve(answer, headers={"X-Method": request.method.decode()})
+
+
 class APIResourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.table = Table()
         keys = KeyRing((keyDigest(b"sesame"), keyDigest(b"second")))
         own = Dialect("", self.table.operations(), keys.admits, tell)
-        other = Dialect("/other", (), lambda request: True, otherTell)
+        other = Dialect("/other", (), lambda request: True, otherTell, dressed, frozenset({"/alone"}))
         # A plain site on purpose: nothing here may depend on the bounded one.
         self.site = Site(APIResource([own, other], 10, self.clock), reactor=self.clock)
 
@@ -306,6 +313,19 @@ class APIResourceTests(SynchronousTestCase):
         """
         reply = self.ask("GET", "/other/things", headers={})
         self.assertEqual((reply.status, reply.json), (418, {"word": "path_unknown"}))
+
+    def test_alone(self) -> None:
+        """
+        A path that a dialect names is its own, whatever its prefix; what lies below that path is not.
+        """
+        self.assertEqual(self.ask("GET", "/alone").status, 418)
+        self.assertEqual(self.ask("GET", "/alone/below").status, 404)
+
+    def test_dress(self) -> None:
+        """
+        A dialect sees the request when its answer goes out, and adds to that what it wants.
+        """
+        self.assertEqual(self.ask("POST", "/other").headers["x-method"], "POST")
 
 
 class OperationTests(SynchronousTestCase):

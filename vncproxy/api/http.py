@@ -125,10 +125,12 @@ class Call(Generic[_B]):
 
     @ivar parameters: what stands in the path's braces, decoded.
     @ivar body: the decoded body; L{None} where the operation takes none.
+    @ivar request: the request itself, for a dialect that puts meaning into its query or headers.
     """
 
     parameters: Mapping[str, str]
     body: _B
+    request: Request = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -179,12 +181,22 @@ class Dialect:
     @ivar prefix: the paths that are its own begin so; of several dialects the longest prefix wins.
     @ivar admits: whether the request shows a key that is good here.
     @ivar tell: an error as this dialect tells it.
+    @ivar dress: what every answer of this dialect gets on top, be it good or bad.
+    @ivar alone: paths that are its own although they do not begin with its prefix.
     """
 
     prefix: str
     operations: tuple[Operation, ...]
     admits: Callable[[Request], bool]
     tell: Callable[[VNCProxyError], Answer]
+    dress: Callable[[Request, Answer], Answer] = lambda request, answer: answer
+    alone: frozenset[str] = frozenset()
+
+    def owns(self, path: str) -> bool:
+        """
+        Whether a path is this dialect's.
+        """
+        return path.startswith(self.prefix) or path in self.alone
 
 
 @attrs.frozen
@@ -243,11 +255,11 @@ class APIResource(Resource):
         Serve one request, whatever its method and path.
         """
         path = request.path.decode("ascii", "replace")
-        dialect = next(each for each in self._dialects if path.startswith(each.prefix))
+        dialect = next(each for each in self._dialects if each.owns(path))
         work = Deferred.fromCoroutine(self._answer(dialect, request))
         # Who hangs up wants no answer. When the answer is out this finds nothing left to cancel.
         request.notifyFinish().addErrback(lambda _: work.cancel())
-        work.addCallback(_send, request)
+        work.addCallback(lambda answer: _send(dialect.dress(request, answer), request))
         work.addErrback(lambda failure: failure.trap(CancelledError))
         work.addErrback(lambda failure: _log.failure("an API answer could not be sent", failure))
         return NOT_DONE_YET
@@ -287,7 +299,7 @@ def _understand(dialect: Dialect, request: Request) -> tuple[Operation, Call[Any
         allowed = sorted({*found, "HEAD"} if "GET" in found else found)
         raise MethodRefused(allowed) from None
     body = None if operation.body is None else decodeBody(operation.body, _bodyOf(request))
-    return operation, Call(parameters=parameters, body=body)
+    return operation, Call(parameters=parameters, body=body, request=request)
 
 
 def _operationsAt(dialect: Dialect, path: bytes) -> dict[str, tuple[Operation, dict[str, str]]]:
