@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -35,6 +36,11 @@ HANDSHAKE_SECONDS: Final = 15.0
 WINDOW: Final = 60.0
 RESUME_HASH: Final = "r" * 64
 CONSOLE: Final = Console("vm7", "dätabase", Target(TargetKind.VNC, "10.0.0.5", 5901, password="hush"))
+RAW: Final = Console("tcp://10.0.0.6:4555", "serial", Target(TargetKind.TCP, "10.0.0.6", 4555))
+"""
+A console that a token itself names, and that no directory knows.
+"""
+
 GREETING: Final = b"RFB 003.008\n\1"
 CLIENT_INIT: Final = b"\1"
 DESKTOP: Final = ServerInit(640, 480, bytes(16), b"QEMU (vm7)")
@@ -80,6 +86,7 @@ class OneToken:
 
     @ivar record: the token as it is now.
     @ivar ends: what it was told of sessions that ended.
+    @ivar console: what the token itself says of its console.
     """
 
     def __init__(self, gates: Gates, clock: Loop, viewOnly: bool) -> None:
@@ -87,11 +94,12 @@ class OneToken:
         self._clock = clock
         self.record = TokenRecord("f" * 64, "vm7", ConsoleType.NOVNC, 1000.0, usesLeft=1, viewOnly=viewOnly)
         self.ends: list[bool] = []
+        self.console: Console | None = None
 
     async def redeemToken(self, facts: ViewerFacts) -> Grant:
         resumeHash = None if facts.resume is None else RESUME_HASH
         self.record = rules.spend(self.record, facts, self._clock.seconds(), resumeHash)
-        grant = rules.granted(self.record, resumeHash)
+        grant = attrs.evolve(rules.granted(self.record, resumeHash), console=self.console)
         try:
             await self._gates.passing("redeem")
         except (CancelledError, TokensUnreachable):
@@ -154,7 +162,7 @@ class OneServer:
         self.wire: MemoryTransport | None = None
 
     async def connect(self, target: Target) -> IByteStream:
-        assert target is CONSOLE.target
+        assert target in (CONSOLE.target, RAW.target)
         await self._gates.passing("connect")
         stream = ByteStream(self._loop, halfCloseable=True)
         self.wire = MemoryTransport(self._loop, stream)

@@ -15,7 +15,7 @@ from vncproxy.api.messages import TARGET_SCHEMA, Access, ConsoleDefinition, Cons
 from vncproxy.model import Console, ConsoleType, Target, TargetKind
 from vncproxy.targets import parseTarget
 
-_TCP, _UNIX = (each["pattern"] for each in TARGET_SCHEMA["anyOf"])
+_PATTERNS = _TCP, _UNIX, _RAW, _RAW_UNIX = tuple(each["pattern"] for each in TARGET_SCHEMA["anyOf"])
 
 
 class TargetSchemaTests(SynchronousTestCase):
@@ -37,6 +37,18 @@ class TargetSchemaTests(SynchronousTestCase):
         """
         self.assertIs(parseTarget(url).kind, TargetKind.VNC_UNIX)
 
+    @given(
+        st.from_regex(_RAW, fullmatch=True, alphabet=st.characters(codec="ascii")).filter(lambda url: len(url) <= 259)
+        | st.from_regex(_RAW_UNIX, fullmatch=True, alphabet=st.characters(codec="ascii")).filter(
+            lambda url: len(url) <= 114
+        )
+    )
+    def test_raw(self, url: str) -> None:
+        """
+        Every raw target of the schema is one that is understood.
+        """
+        self.assertTrue(parseTarget(url).kind.raw)
+
     def test_usual(self) -> None:
         """
         What people write fits the schema.
@@ -52,8 +64,10 @@ class TargetSchemaTests(SynchronousTestCase):
             "vnc://[fe80:0:0:0:1:2:3:4]",
             "vnc+unix:///run/vm.sock",
             "vnc+unix:///run/a%20b/vm.sock",
+            "tcp://10.0.0.5:4555",
+            "unix:///run/serial.sock",
         ):
-            self.assertTrue(re.search(_TCP, url) or re.search(_UNIX, url), url)
+            self.assertTrue(any(re.search(pattern, url) for pattern in _PATTERNS), url)
             parseTarget(url)
 
     def test_wrong(self) -> None:
@@ -69,8 +83,9 @@ class TargetSchemaTests(SynchronousTestCase):
             "vnc://h/path",
             "vnc+unix://run/vm.sock",
             "http://h",
+            "tcp://h",
         ):
-            self.assertFalse(re.search(_TCP, url) or re.search(_UNIX, url), url)
+            self.assertFalse(any(re.search(pattern, url) for pattern in _PATTERNS), url)
 
 
 class SecretsTests(SynchronousTestCase):

@@ -181,11 +181,12 @@ class DialTests(SynchronousTestCase):
         """
         A UNIX socket is dialled by its path, whatever networks are allowed.
         """
-        dialling = self.dial(Target(TargetKind.VNC_UNIX, path="/run/vm7.sock"), "10.0.0.0/8")
-        ((path, factory, *_),) = self.reactor.unixClients
-        self.assertEqual(path, "/run/vm7.sock")
-        factory.buildProtocol(UNIXAddress(path)).makeConnection(StringTransport())
-        self.assertTrue(self.successResultOf(dialling).halfCloseable)
+        for kind in (TargetKind.VNC_UNIX, TargetKind.UNIX):
+            dialling = self.dial(Target(kind, path="/run/vm7.sock"), "10.0.0.0/8")
+            path, factory, *_ = self.reactor.unixClients.pop()
+            self.assertEqual(path, "/run/vm7.sock")
+            factory.buildProtocol(UNIXAddress(path)).makeConnection(StringTransport())
+            self.assertTrue(self.successResultOf(dialling).halfCloseable)
 
     def test_name(self) -> None:
         """

@@ -189,6 +189,16 @@ class BackendTests(SynchronousTestCase):
             self.loop.advance(2)
         self.assertFails(ConsoleSilent)
 
+    def test_raw(self) -> None:
+        """
+        Nobody logs in to a raw target: not a byte is sent, and none is taken.
+        """
+        connecting = self.start(self.backend.connect(Target(TargetKind.TCP, "10.0.0.5", 5901)))
+        stream = self.successResultOf(connecting)
+        self.say(b"hi")
+        self.assertEqual(self.successResultOf(self.start(stream.read(2))), b"hi")  # type: ignore[arg-type]
+        self.assertEqual(self.dialler.wire.taken, b"")
+
     def test_unreachable(self) -> None:
         """
         A server that cannot be dialled fails as dialling does.

@@ -17,6 +17,7 @@ from tests.brokerworld import (
     GREETED,
     GREETING,
     HANDSHAKE_SECONDS,
+    RAW,
     WINDOW,
     BrokerTestCase,
     OneConsole,
@@ -207,6 +208,51 @@ class SessionTests(BrokerTestCase):
         self.loop.settle()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.unreported = 1
+
+
+class RawTests(BrokerTestCase):
+    """
+    Tests for a console whose target is raw, and which the token itself names.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority.console = RAW
+
+    def test_relayed(self) -> None:
+        """
+        Bytes pass both ways from the first one; the proxy adds nothing, and asks no directory.
+        """
+        self.gates.faults["resolve"] = ConsoleUnknown("nobody should ask")
+        self.viewer.wire.say(b"early")
+        self.serve()
+        server = self.backend.wire
+        assert server is not None
+        server.say(b"RFB 003.008\n")
+        self.viewer.wire.say(b" late")
+        self.loop.settle()
+        self.assertEqual((server.taken, self.viewer.wire.taken), (b"early late", b"RFB 003.008\n"))
+        (session,) = self.sessions.list()
+        self.assertEqual(session.consoleName, "serial")
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_viewOnly(self) -> None:
+        """
+        Nobody can tell input from other bytes there: a token to look at only opens nothing.
+        """
+        self.authority.record = attrs.evolve(self.authority.record, viewOnly=True)
+        self.serve()
+        self.assertIsNone(self.backend.wire)
+        self.assertEqual(self.viewer.told, [(1008, "unparseable")])
+
+    def test_unreachable(self) -> None:
+        """
+        What cannot be dialled is told as ever.
+        """
+        self.gates.faults["connect"] = ConsoleUnreachable("connection refused")
+        self.serve()
+        self.assertEqual(self.viewer.told, [(1011, "console_unreachable")])
 
 
 class ViewOnlyTests(BrokerTestCase):

@@ -216,6 +216,8 @@ class ProblemTests(SynchronousTestCase):
         self.assertProblem(f"{tls}self_signed = true", 3, "tls.self_signed", "already", "Leave one")
         twice = '[[console]]\nid = "a"\nurl = "vnc://h"\n'
         self.assertProblem(twice + twice, 5, "console.id", "another console has this id", "its own")
+        raw = '[[console]]\nid = "a"\nurl = "tcp://h:1"\npassword = "p"\n'
+        self.assertProblem(raw, 4, "console.password", "nobody logs in to a raw console", "vnc://")
         self.assertEqual(checkConfig(f"{tls}self_signed = false", "a"), [])
 
     def test_doors(self) -> None:

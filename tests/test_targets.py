@@ -25,8 +25,10 @@ _TCP_TARGETS = st.builds(
     port=st.integers(1, 65535),
     password=_PASSWORDS,
 )
+_RAW_TARGETS = st.builds(Target, kind=st.just(TargetKind.TCP), host=_HOSTS, port=st.integers(1, 65535))
 _PATHS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=25).map("/".__add__)
 _UNIX_TARGETS = st.builds(Target, kind=st.just(TargetKind.VNC_UNIX), path=_PATHS, password=_PASSWORDS)
+_RAW_UNIX_TARGETS = st.builds(Target, kind=st.just(TargetKind.UNIX), path=_PATHS)
 
 
 class ParseTests(SynchronousTestCase):
@@ -47,6 +49,9 @@ class ParseTests(SynchronousTestCase):
             "vnc://[fe80::1%eth0]:5900": Target(TargetKind.VNC, "fe80::1%eth0", 5900),
             "vnc+unix:///run/vm7.sock": Target(TargetKind.VNC_UNIX, path="/run/vm7.sock"),
             "vnc+unix:///run/a%20%3fb": Target(TargetKind.VNC_UNIX, path="/run/a ?b"),
+            "tcp://10.0.0.5:4555": Target(TargetKind.TCP, "10.0.0.5", 4555),
+            "tcp://[::1]:4555": Target(TargetKind.TCP, "::1", 4555),
+            "unix:///run/serial.sock": Target(TargetKind.UNIX, path="/run/serial.sock"),
         }.items():
             self.assertEqual(parseTarget(url), target, url)
 
@@ -94,11 +99,23 @@ class ParseTests(SynchronousTestCase):
             "vnc+unix:///run/\ud800": "not UTF-8",
             "vnc+unix:///run/%00": "control",
             "vnc+unix:///" + "a" * 107: "longer than 107",
+            "tcp://10.0.0.5": "names no port",
+            "tcp://[::1]": "names no port",
+            "unix://run/serial.sock": "not absolute",
         }.items():
             error = self.assertRaises(BadTarget, parseTarget, url)
             self.assertIn(cause, error.cause, url)
             self.assertEqual((error.key, error.reason), ("url", "bad_request"))
             self.assertEqual(str(error), f"url: {error.cause}. {error.cure}")
+
+    def test_rawPassword(self) -> None:
+        """
+        A raw target takes no password: nobody would use it.
+        """
+        for url in ("tcp://h:1", "unix:///run/a"):
+            error = self.assertRaises(BadTarget, parseTarget, url, "hunter2")
+            self.assertEqual(error.key, "password")
+            self.assertNotIn("hunter2", str(error))
 
     def test_secretsStaySecret(self) -> None:
         """
@@ -129,7 +146,7 @@ class FormatTests(SynchronousTestCase):
     """
 
     @settings(deadline=None)
-    @given(_TCP_TARGETS | _UNIX_TARGETS)
+    @given(_TCP_TARGETS | _UNIX_TARGETS | _RAW_TARGETS | _RAW_UNIX_TARGETS)
     def test_roundTrip(self, target: Target) -> None:
         """
         What is written is read back as the same target.
@@ -141,7 +158,7 @@ class FormatTests(SynchronousTestCase):
         """
         The port is always written, IPv6 addresses stand in brackets, odd characters of a path are encoded.
         """
-        for url in ("vnc://h:5900", "vnc://[::1]:5901", "vnc+unix:///run/a%20b%3F"):
+        for url in ("vnc://h:5900", "vnc://[::1]:5901", "vnc+unix:///run/a%20b%3F", "tcp://h:1", "unix:///run/a"):
             self.assertEqual(formatTarget(parseTarget(url)), url)
 
 

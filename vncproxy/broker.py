@@ -23,6 +23,7 @@ from vncproxy.errors import (
     ProtocolError,
     ServiceUnavailable,
     StreamEnded,
+    UnparseableInput,
     VNCProxyError,
     WaitTimeout,
 )
@@ -129,11 +130,17 @@ class Broker:
         Reach the console, greet the viewer, relay, and say why it ended.
         """
         stream = await viewer.admit(grant)
-        console = await self._directory.resolve(grant.consoleID)
+        console = grant.console or await self._directory.resolve(grant.consoleID)
+        raw = console.target.kind.raw
+        if raw and grant.viewOnly:
+            raise UnparseableInput(
+                "what goes to a raw console is not known to be input, so it cannot be only looked at"
+            )
         server = await self._backend.connect(console.target)
         try:
             viewer.reached()
-            await self._open(stream, server, grant, console)
+            if not raw:
+                await self._open(stream, server, grant, console)
             rule = ViewOnly() if grant.viewOnly else None
             relay = Relay(self._clock, stream, server, self._halfClosedSeconds, rule)
             return await self._relay(relay, viewer.facts, grant, console)

@@ -300,7 +300,7 @@ class IBackend(Interface):
     async def connect(target: Target) -> IByteStream:
         """
         A stream to the console, logged in: the next bytes of the server are its answer to ClientInit (RFC 6143 section
-        7.3.1).
+        7.3.1). A raw target is dialled and left as it is.
 
         @raise BackendError: it cannot be had; its class says why.
         """

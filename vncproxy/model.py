@@ -62,6 +62,15 @@ class TargetKind(StrEnum):
 
     VNC = "vnc"
     VNC_UNIX = "vnc+unix"
+    TCP = "tcp"
+    UNIX = "unix"
+
+    @property
+    def raw(self) -> bool:
+        """
+        Whether what is behind it is relayed as it is, from the first byte: the proxy speaks no RFB with it.
+        """
+        return self in (TargetKind.TCP, TargetKind.UNIX)
 
 
 @attrs.frozen
@@ -157,6 +166,9 @@ class Grant:
     @ivar resumeHash: SHA-256 of the browser's resume secret where the redemption gave it the right to come back,
         else L{None}.
     @ivar resumed: the right to resume was used, no use of the token was spent.
+    @ivar owner: the name of the API key that the token was minted with; empty where there was none.
+    @ivar console: the console itself, where whoever honours the token has said where it is; L{None} where a directory
+        has to be asked.
     """
 
     tokenHash: str
@@ -166,6 +178,8 @@ class Grant:
     viewOnly: bool = False
     resumeHash: str | None = None
     resumed: bool = False
+    owner: str = ""
+    console: Console | None = None
 
     @property
     def tokenID(self) -> str:

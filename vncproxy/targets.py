@@ -5,6 +5,8 @@ Target URLs: where a console is, written as one line.
 
     vnc://HOST[:PORT]           RFB over TCP; an IPv6 address stands in brackets, the port is 5900 unless given
     vnc+unix:///ABSOLUTE/PATH   RFB over a UNIX socket; odd characters of the path are percent-encoded
+    tcp://HOST:PORT             raw bytes over TCP: a serial console, SPICE, VNC that the viewer logs in to itself
+    unix:///ABSOLUTE/PATH       raw bytes over a UNIX socket
 
 A password is never part of the URL: URLs end up in lists, logs and shell histories.
 """
@@ -13,9 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import quote, unquote
+
+import attrs
 
 from vncproxy.errors import RequestError
 from vncproxy.model import Target, TargetKind
@@ -63,7 +68,12 @@ def parseTarget(url: str, password: str | None = None) -> Target:
     parse = _PARSERS.get(scheme.lower())
     if not separator or parse is None:
         raise _bad("it names no way to reach a console", "Write vnc://HOST:PORT or vnc+unix:///PATH.")
-    return parse(rest, password)
+    target = parse(rest)
+    if target.kind.raw and password is not None:
+        raise BadTarget(
+            "password", "nobody logs in to a raw console", f"Leave it out, or write vnc:// in place of {scheme}://."
+        )
+    return attrs.evolve(target, password=password)
 
 
 def formatTarget(target: Target) -> str:
@@ -113,31 +123,33 @@ def _bad(cause: str, cure: str) -> BadTarget:
     return BadTarget("url", cause, cure)
 
 
-def _parseTCP(rest: str, password: str | None) -> Target:
+def _parseTCP(kind: TargetKind, rest: str) -> Target:
     if "@" in rest:
         raise _bad("it holds credentials", "Leave them out of the URL and give the password on its own.")
     authority, _, tail = rest.partition("/")
     if tail or "?" in authority or "#" in authority:
-        raise _bad("something follows the address", "Write no more than vnc://HOST:PORT.")
+        raise _bad("something follows the address", f"Write no more than {kind}://HOST:PORT.")
     host, port = _splitAuthority(authority)
+    if port is None and kind.raw:
+        raise _bad("it names no port", "Write it behind the host, as tcp://10.0.0.5:4555.")
     if not isHost(host):
         raise _bad(
             "its host is neither a host name nor an IP address",
             "Write a name in ASCII letters, four numbers from 0 to 255 or an IPv6 address in brackets.",
         )
-    return Target(TargetKind.VNC, host=host, port=port, password=password)
+    return Target(kind, host=host, port=port or DEFAULT_PORT)
 
 
-def _splitAuthority(authority: str) -> tuple[str, int]:
+def _splitAuthority(authority: str) -> tuple[str, int | None]:
     if authority.startswith("["):
         host, bracket, port = authority[1:].partition("]")
         if not bracket or ":" not in host or port[:1] not in ("", ":"):
             raise _bad("its brackets do not hold an IPv6 address", "Write it as vnc://[2001:db8::5]:5900.")
-        return host, _port(port[1:]) if port else DEFAULT_PORT
+        return host, _port(port[1:]) if port else None
     if authority.count(":") > 1:
         raise _bad("it has too many colons", "Write an IPv6 address in brackets, as vnc://[2001:db8::5]:5900.")
     host, colon, port = authority.partition(":")
-    return host, _port(port) if colon else DEFAULT_PORT
+    return host, _port(port) if colon else None
 
 
 def _port(text: str) -> int:
@@ -146,9 +158,9 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _parseUNIX(rest: str, password: str | None) -> Target:
+def _parseUNIX(kind: TargetKind, rest: str) -> Target:
     if not rest.startswith("/"):
-        raise _bad("its path is not absolute", "Write three slashes before the path, as vnc+unix:///run/vm7.sock.")
+        raise _bad("its path is not absolute", f"Write three slashes before the path, as {kind}:///run/vm7.sock.")
     if "?" in rest or "#" in rest:
         raise _bad("something follows the path", 'Write a "?" in a path as %3F and a "#" as %23.')
     try:
@@ -160,24 +172,28 @@ def _parseUNIX(rest: str, password: str | None) -> Target:
         raise _bad("its path holds a control character", "Rename the socket.")
     if size > _LONGEST_SOCKET_PATH:
         raise _bad(f"its path is longer than {_LONGEST_SOCKET_PATH} bytes", "Move the socket to a shorter path.")
-    return Target(TargetKind.VNC_UNIX, path=path, password=password)
+    return Target(kind, path=path)
 
 
 def _formatTCP(target: Target) -> str:
     host = f"[{target.host}]" if ":" in target.host else target.host
-    return f"vnc://{host}:{target.port}"
+    return f"{target.kind}://{host}:{target.port}"
 
 
 def _formatUNIX(target: Target) -> str:
-    return f"vnc+unix://{quote(target.path)}"
+    return f"{target.kind}://{quote(target.path)}"
 
 
-_PARSERS: Final[dict[str, Callable[[str, str | None], Target]]] = {
-    TargetKind.VNC.value: _parseTCP,
-    TargetKind.VNC_UNIX.value: _parseUNIX,
+_PARSERS: Final[dict[str, Callable[[str], Target]]] = {
+    TargetKind.VNC.value: partial(_parseTCP, TargetKind.VNC),
+    TargetKind.VNC_UNIX.value: partial(_parseUNIX, TargetKind.VNC_UNIX),
+    TargetKind.TCP.value: partial(_parseTCP, TargetKind.TCP),
+    TargetKind.UNIX.value: partial(_parseUNIX, TargetKind.UNIX),
 }
 
 _FORMATTERS: Final[dict[TargetKind, Callable[[Target], str]]] = {
     TargetKind.VNC: _formatTCP,
     TargetKind.VNC_UNIX: _formatUNIX,
+    TargetKind.TCP: _formatTCP,
+    TargetKind.UNIX: _formatUNIX,
 }

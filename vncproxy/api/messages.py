@@ -19,7 +19,7 @@ from vncproxy.targets import formatTarget
 #: L{CONSOLE_ID<vncproxy.config.shapes.CONSOLE_ID>} as JSON Schema writes it.
 CONSOLE_ID_PATTERN: Final = f"^{CONSOLE_ID.pattern}$"
 
-_PORT: Final = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+_PORT: Final = ":([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # A last label of digits alone would make the name a number, which is not what an IPv4 address looks like.
 _LAST_LABEL: Final = "([1-9][0-9]{0,8})?[A-Za-z_]([A-Za-z0-9_-]{0,51}[A-Za-z0-9_])?"
@@ -36,6 +36,8 @@ TARGET_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [
         {"pattern": f"^vnc://({_NAME}|{_IPV4}|{_IPV6}){_PORT}$", "maxLength": len("vnc://") + 253},
         {"pattern": rf"^vnc\+unix://{_PATH}$", "maxLength": len("vnc+unix://") + 107},
+        {"pattern": f"^tcp://({_NAME}|{_IPV4}|{_IPV6}){_PORT}$", "maxLength": len("tcp://") + 253},
+        {"pattern": rf"^unix://{_PATH}$", "maxLength": len("unix://") + 107},
     ]
 }
 
@@ -76,7 +78,8 @@ class ConsoleDefinition(Shape, frozen=True):
         str,
         Meta(
             description="Its target: `vnc://HOST:PORT` (5900 where no port is given, an IPv6 address in brackets) or "
-            "`vnc+unix:///PATH`. A password does not belong in it.",
+            "`vnc+unix:///PATH`; `tcp://HOST:PORT` or `unix:///PATH` for bytes that are passed on as they are. A "
+            "password does not belong in it.",
             max_length=1024,
             examples=["vnc://10.0.0.5:5901", "vnc+unix:///run/vm/console.sock"],
             extra_json_schema=TARGET_SCHEMA,

@@ -153,7 +153,7 @@ class Dialler:
         """
         The way to a target; addresses go there directly, names through the resolver.
         """
-        if target.kind is TargetKind.VNC_UNIX:
+        if target.kind in (TargetKind.VNC_UNIX, TargetKind.UNIX):
             return UNIXClientEndpoint(self._reactor, target.path, self._connectTimeout)
         try:
             version = ip_address(target.host.partition("%")[0]).version

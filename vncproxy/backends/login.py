@@ -32,6 +32,8 @@ class Backend:
         See L{IBackend.connect}.
         """
         server = await self._dialler.dial(target)
+        if target.kind.raw:
+            return server
         server.expectWithin(self._handshakeSeconds)
         try:
             await self._logIn(server, target.password)

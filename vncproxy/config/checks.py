@@ -17,6 +17,7 @@ from vncproxy.config.lines import KeyPath, Lines
 from vncproxy.config.problems import Fault, Problem
 from vncproxy.config.sections import Config, Section, StaticConsole
 from vncproxy.config.shapes import Shape
+from vncproxy.targets import BadTarget, parseTarget
 
 _PLACE: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
@@ -201,6 +202,10 @@ class _Check:
             if keys.get("id") in seen:
                 self._report(("console", index, "id"), Fault("another console has this id", "Give each its own."))
             seen.update({keys["id"]} if "id" in keys else ())
+            try:
+                parseTarget(keys.get("url", "vnc://none"), keys.get("password"))
+            except BadTarget as error:
+                self._report(("console", index, error.key), Fault(error.cause, error.cure))
 
     def _doors(self, known: Mapping[str, Mapping[str, Any]]) -> None:
         """
