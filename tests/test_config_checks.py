@@ -139,7 +139,7 @@ class ProblemTests(SynchronousTestCase):
             ("[web]\nlisten = []\nlistn = 1", 3, "web.listn", 'Did you mean "listen"?'),
             ("[web]\ntoken_ttl = 1", 2, "web.token_ttl", "It belongs below [consoleauth]."),
             ("[store]\nlisten = 1", 2, "store.listen", "It belongs below [web] or [java] or [api]."),
-            ("[store]\nxyz = 1", 2, "store.xyz", "[store] takes url."),
+            ("[store]\nxyz = 1", 2, "store.xyz", "[store] takes url, password_file,"),
             ('[[console]]\nid = "a"\nurl = "vnc://h"\nporrt = 1', 4, "console.porrt", "[console] takes id, url"),
         ):
             self.assertProblem(text, line, key, "no such key", cure)
@@ -194,7 +194,7 @@ class ProblemTests(SynchronousTestCase):
             ('[web]\nlisten = ["tcp:1", "ssl:2"]', "in entry 2, TLS is not configured here"),
             ('[web]\nnovncproxy_base_url = "h"', "no URL"),
             ('[backend]\nallowed_networks = ["::/129"]', "no network"),
-            ('[store]\nurl = "redis://h"', "no store"),
+            ('[store]\nurl = "mysql://h"', "no store"),
         ):
             self.assertIn(message, self.only(text).message)
 
@@ -258,6 +258,21 @@ class ProblemTests(SynchronousTestCase):
             self.assertNotIn("(at", problem.message)
             self.assertIn(cure, problem.cure, text)
 
+    def test_stores(self) -> None:
+        """
+        What is said of a store fits the store that is named, and its password stands in one place.
+        """
+        for keys, key, message in (
+            ('url = "sqlite:/x"\npassword_file = "a"', "password_file", "it is for a Redis"),
+            ('\npassword_file = "a"', "password_file", "it is for a Redis"),
+            ('url = "redis://h"\nca_certs = "x"', "ca_certs", "it is for TLS"),
+            ('url = "rediss://h"\nclient_key = "x"', "client_key", "there is a key but no certificate"),
+            ('url = "redis://:hunter2@h"\npassword_file = "x"', "password_file", "there is a password in url already"),
+        ):
+            self.assertProblem(f"[store]\n{keys}", 3, f"store.{key}", message, "")
+        keys = 'password_file = "p"\nca_certs = "c"\nclient_certificate = "c"\nclient_key = "k"\nprefix = "a:"'
+        self.assertEqual(checkConfig(f'[store]\nurl = "rediss://h"\n{keys}', "a"), [])
+
     def test_outOfBounds(self) -> None:
         """
         Nesting and digits without end are refused like anything else.
@@ -270,7 +285,7 @@ class ProblemTests(SynchronousTestCase):
         No problem repeats what might be a password.
         """
         text = '[[console]]\nid = "hunter2 "\nurl = "vnc://:hunter2@h"\npassword = ["hunter2"]\nname = "hunter2\\n"\n'
-        text += '[store]\nurl = "redis://:hunter2@h"\n[web]\nnovncproxy_base_url = "https://u:hunter2@h/"\n'
+        text += '[store]\nurl = "redis://:hunter2@"\n[web]\nnovncproxy_base_url = "https://u:hunter2@h/"\n'
         problems = checkConfig(text, "a")
         self.assertEqual(len(problems), 6)
         self.assertNotIn("hunter2", repr(problems) + "".join(map(str, problems)))

@@ -99,6 +99,16 @@ class LoadTests(FileCase):
         path = self.write("a.toml", f'[tls]\ncertificate = "{pem}"\nkey = "tls.key"\n')
         self.assertEqual((loadConfig(path).tls.certificate, loadConfig(path).tls.key), (pem, key))
 
+    def test_storePaths(self) -> None:
+        """
+        The files of the store are taken from the directory of the configuration, too.
+        """
+        keys = 'password_file = "p"\nca_certs = "/c"\nclient_certificate = "d/e"\n'
+        store = loadConfig(self.write("a.toml", f'[store]\nurl = "rediss://h"\n{keys}')).store
+        self.assertEqual(store.password_file, os.path.join(self.directory, "p"))
+        self.assertEqual(store.client_certificate, os.path.join(self.directory, "d/e"))
+        self.assertEqual((store.ca_certs, store.client_key), ("/c", None))
+
     def test_badCertificate(self) -> None:
         """
         A certificate or key that cannot be read, or is none, is told at its line.
@@ -128,13 +138,17 @@ class LoadTests(FileCase):
         [event] = [each for each in events if "a.toml" in each]
         self.assertIn(str(LogLevel.warn), event)
         self.assertNotIn("hunter2", event + str(warning))
+        path = self.write("b.toml", '[store]\nurl = "redis://:hunter2@h"\n', mode=0o644)
+        [warning] = checkFile(path)
+        self.assertEqual((warning.key, warning.fatal), ("store.url", False))
 
     def test_quiet(self) -> None:
         """
         A file that only its owner reads, or that holds no password, is no warning.
         """
         self.assertEqual(checkFile(self.write("a.toml", _CONSOLE, mode=0o640)), [])
-        self.assertEqual(checkFile(self.write("a.toml", "[web]\n", mode=0o644)), [])
+        for text in ("[web]\n", '[store]\nurl = "redis://h"\n', '[store]\nurl = "sqlite:/x"\n'):
+            self.assertEqual(checkFile(self.write("a.toml", text, mode=0o644)), [])
 
 
 class StateDirectoryTests(FileCase):

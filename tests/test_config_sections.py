@@ -9,7 +9,7 @@ from typing import get_type_hints
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vncproxy.config import BackendSection, Config, StaticConsole
+from vncproxy.config import BackendSection, Config, StaticConsole, StoreSection
 from vncproxy.config.checks import sections, shapes
 
 
@@ -62,6 +62,12 @@ class SectionTests(SynchronousTestCase):
         console = StaticConsole(id="a", url="vnc://h", password="hunter2")
         self.assertNotIn("hunter2", repr(Config(console=(console,))) + str(console))
         self.assertIn("vnc://h", repr(console))
+
+    def test_storeStaysSecret(self) -> None:
+        """
+        The repr of a configuration shows no URL of a store, as a password may stand in it.
+        """
+        self.assertNotIn("hunter2", repr(Config(store=StoreSection(url="redis://:hunter2@h"))))
 
     def test_networks(self) -> None:
         """

@@ -93,9 +93,11 @@ class ShapeTests(SynchronousTestCase):
 
     def test_stores(self) -> None:
         """
-        A store is an SQLite file at an absolute path.
+        A store is an SQLite file at an absolute path, or a Redis; what its keys begin with is no pattern.
         """
-        self.assertShape(shapes.STORE, ["sqlite:/var/lib/x"], ["", "sqlite:", "sqlite:x", "redis://h", "sqlite:/a\0"])
+        bad = ["", "sqlite:", "sqlite:x", "sqlite:/a\0", "redis:h", "mysql://h", "redis://:hunter2@"]
+        self.assertShape(shapes.STORE, ["sqlite:/var/lib/x", "redis://h", "redis+sentinel://a,b/m/1"], bad)
+        self.assertShape(shapes.PREFIX, ["vncproxy:", "{a}:"], ["", "a b", "a*", "a?", "[a]", "a\\", "é", "x" * 65])
 
     def test_targets(self) -> None:
         """

@@ -17,6 +17,7 @@ from vncproxy.config.lines import KeyPath, Lines
 from vncproxy.config.problems import Fault, Problem
 from vncproxy.config.sections import Config, Section, StaticConsole
 from vncproxy.config.shapes import Shape
+from vncproxy.config.stores import RedisPlace, SQLitePlace, parseStore
 from vncproxy.targets import BadTarget, parseTarget
 
 _PLACE: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
@@ -196,6 +197,7 @@ class _Check:
             self._report(("tls", "key"), Fault("there is a key but no certificate", "Write certificate, too."))
         if "certificate" in tls and tls.get("self_signed"):
             self._report(("tls", "self_signed"), Fault("there is a certificate already", "Leave one of the two out."))
+        self._store(known.get("store", {}))
         self._doors(known)
         seen: set[str] = set()
         for index, keys in enumerate(consoles):
@@ -206,6 +208,25 @@ class _Check:
                 parseTarget(keys.get("url", "vnc://none"), keys.get("password"))
             except BadTarget as error:
                 self._report(("console", index, error.key), Fault(error.cause, error.cure))
+
+    def _store(self, keys: Mapping[str, Any]) -> None:
+        """
+        What is said of a store that is another one.
+        """
+        place = parseStore(keys["url"]) if "url" in keys else SQLitePlace("")
+        redis = place if isinstance(place, RedisPlace) else None
+        if "password_file" in keys and redis is None:
+            fault = Fault("it is for a Redis", "Write its url, too, or leave it out.")
+            self._report(("store", "password_file"), fault)
+        for key in ("ca_certs", "client_certificate", "client_key"):
+            if key in keys and (redis is None or not redis.tls):
+                self._report(("store", key), Fault("it is for TLS", 'Write "rediss://" in url, or leave it out.'))
+        if "client_key" in keys and "client_certificate" not in keys:
+            fault = Fault("there is a key but no certificate", "Write client_certificate, too.")
+            self._report(("store", "client_key"), fault)
+        if "password_file" in keys and redis is not None and redis.password is not None:
+            fault = Fault("there is a password in url already", "Leave one of the two out.")
+            self._report(("store", "password_file"), fault)
 
     def _doors(self, known: Mapping[str, Mapping[str, Any]]) -> None:
         """

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 import msgspec
 from twisted.logger import Logger
 
 from vncproxy.config.checks import Reading, readConfig
 from vncproxy.config.problems import Problem
-from vncproxy.config.sections import Config
+from vncproxy.config.sections import Config, Section
+from vncproxy.config.stores import RedisPlace, parseStore
 from vncproxy.errors import ConfigError
 
 _log = Logger()
+
+_S = TypeVar("_S", bound=Section)
 
 _MOST_BYTES: Final = 1024 * 1024
 
@@ -112,10 +115,17 @@ def _examine(path: str) -> tuple[Config | None, list[Problem]]:
 
 
 def _withPaths(config: Config, directory: str) -> Config:
-    tls = config.tls
-    certificate = None if tls.certificate is None else os.path.join(directory, tls.certificate)
-    key = None if tls.key is None else os.path.join(directory, tls.key)
-    return msgspec.structs.replace(config, tls=msgspec.structs.replace(tls, certificate=certificate, key=key))
+    """
+    The configuration with its paths taken from a directory.
+    """
+    tls = _joined(config.tls, ("certificate", "key"), directory)
+    store = _joined(config.store, ("password_file", "ca_certs", "client_certificate", "client_key"), directory)
+    return msgspec.structs.replace(config, tls=tls, store=store)
+
+
+def _joined(section: _S, keys: Iterable[str], directory: str) -> _S:
+    named = {key: path for key in keys if (path := getattr(section, key)) is not None}
+    return msgspec.structs.replace(section, **{key: os.path.join(directory, path) for key, path in named.items()})
 
 
 def _pemProblems(config: Config, reading: Reading, name: str) -> Iterator[Problem]:
@@ -143,7 +153,11 @@ def _pemFault(path: str, wanted: str) -> str | None:
 
 
 def _modeProblems(config: Config, mode: int, name: str) -> Iterator[Problem]:
-    if mode & stat.S_IROTH and any(console.password is not None for console in config.console):
-        yield Problem(
-            name, 0, "console.password", "everyone on this machine can read it", f"Run: chmod 600 {name}", fatal=False
-        )
+    place = parseStore(config.store.url) if config.store.url is not None else None
+    secrets = {
+        "console.password": any(console.password is not None for console in config.console),
+        "store.url": isinstance(place, RedisPlace) and place.password is not None,
+    }
+    for key, stands in secrets.items():
+        if mode & stat.S_IROTH and stands:
+            yield Problem(name, 0, key, "everyone on this machine can read it", f"Run: chmod 600 {name}", fatal=False)

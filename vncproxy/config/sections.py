@@ -92,22 +92,43 @@ class ConsoleAuthSection(Section, frozen=True, kw_only=True):
     @ivar timeout: after how many seconds a silent token service counts as out of reach.
     @ivar resume_window: for how many seconds a browser that was cut off may come back with a token that is used up; 0
         ends that right at once.
+    @ivar enforce_session_timeout: a session ends when its token expires.
     """
 
     token_ttl: Seconds = 600.0
     uses: Count = 1
     timeout: Seconds = 5.0
     resume_window: SecondsOrNone = 60.0
+    enforce_session_timeout: Annotated[bool, shapes.SWITCH] = False
 
 
 class StoreSection(Section, frozen=True, kw_only=True):
     """
     Where consoles and tokens are kept.
 
-    @ivar url: C{sqlite:/PATH}; L{None} is a file in the state directory.
+    @ivar url: see L{vncproxy.config.stores}; L{None} is a file in the state directory.
+    @ivar password_file: file with the password of a Redis.
+    @ivar prefix: what all keys in a Redis begin with.
+    @ivar timeout: for how many seconds a Redis is waited for; what it has not answered by then counts as out of reach.
+    @ivar ca_certs: PEM file with the authorities that may have signed the certificate of a Redis; L{None} is those that
+        the host trusts.
+    @ivar client_certificate: PEM file with the certificate that is shown to a Redis, and its chain.
+    @ivar client_key: PEM file with its private key; L{None} where the certificate's file holds it.
     """
 
     url: Annotated[str | None, shapes.STORE] = None
+    password_file: Path = None
+    prefix: Annotated[str, shapes.PREFIX] = "vncproxy:"
+    timeout: Seconds = 4.0
+    ca_certs: Path = None
+    client_certificate: Path = None
+    client_key: Path = None
+
+    def __repr__(self) -> str:
+        """
+        No URL: there may be a password in it.
+        """
+        return f"StoreSection(prefix={self.prefix!r}, timeout={self.timeout!r}, …)"
 
 
 class ProxySection(Section, frozen=True, kw_only=True):
@@ -150,10 +171,29 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     @ivar handshake_seconds: for each step of an opening: the viewer's request, the console's login, the handshake with
         the viewer, the console's first answer after it.
     @ivar half_closed_seconds: how long a session may go on in one direction when the other has ended.
+    @ivar session_seconds: how long a session may last; 0 is no limit.
+    @ivar idle_seconds: how long a session may last without a key, a pointer's motion or a clipboard of its viewer; 0 is
+        no limit.
+    @ivar sessions_per_console: how many viewers a console may have at a time; 0 is no limit.
+    @ivar sessions_per_address: how many sessions one client address may have, those that are opening included; 0 is no
+        limit.
+    @ivar sessions_per_owner: how many sessions the tokens made with one API key may have at a time; 0 is no limit.
+    @ivar sharing: what happens when somebody opens a console that has a viewer.
+    @ivar clipboard: which way clipboards may cross.
+    @ivar bad_tokens_per_minute: how many wrong tokens and API keys a client address may show before it is not heard
+        for a while; 0 is no limit.
     """
 
     handshake_seconds: Seconds = 15.0
     half_closed_seconds: Seconds = 60.0
+    session_seconds: SecondsOrNone = 0.0
+    idle_seconds: SecondsOrNone = 0.0
+    sessions_per_console: Count = 0
+    sessions_per_address: Count = 0
+    sessions_per_owner: Count = 0
+    sharing: Annotated[Literal["share", "takeover", "refuse"], shapes.SHARING] = "share"
+    clipboard: Annotated[Literal["both", "from-console"], shapes.CLIPBOARD] = "both"
+    bad_tokens_per_minute: Count = 0
 
 
 class StaticConsole(Section, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ import attrs
 
 from vncproxy.config.endpoints import endpointFaults
 from vncproxy.config.problems import Fault
+from vncproxy.config.stores import BadStore, parseStore
 from vncproxy.targets import BadTarget, isHost, parseTarget
 
 LONGEST_SECONDS: Final = 10 * 365 * 86400
@@ -151,8 +152,15 @@ def _targetFaults(text: str) -> Iterator[Fault]:
 
 
 def _storeFaults(text: str) -> Iterator[Fault]:
-    if not re.fullmatch(r"sqlite:/[^\x00]+", text):
-        yield Fault("it names no store", 'Write "sqlite:" and an absolute path.')
+    try:
+        parseStore(text)
+    except BadStore as error:
+        yield error.fault
+
+
+def _prefixFaults(text: str) -> Iterator[Fault]:
+    if not re.fullmatch(r"[!-~]{1,64}", text) or re.search(r"[*?\[\]\\]", text):
+        yield Fault("it is no prefix", "Write 1 to 64 letters, digits and signs such as : - _, none of * ? [ ] \\.")
 
 
 def _hostFaults(text: str) -> Iterator[Fault]:
@@ -180,6 +188,10 @@ SECONDS_OR_NONE: Final = _within("a number of seconds, or 0 for none", "30", 0, 
 COUNT: Final = _within("a whole number, or 0 for no limit", "200", 0, MOST_USES)
 SWITCH: Final = Shape("true or false", "true")
 TLS_VERSION: Final = Shape('"1.2" or "1.3"', '"1.2"')
+SHARING: Final = Shape('"share", "takeover" or "refuse"', '"takeover"')
+CLIPBOARD: Final = Shape(
+    '"both" or "from-console": what a console sends is not looked at, so it cannot be kept back', '"from-console"'
+)
 CIPHERS: Final = Shape("a string of OpenSSL ciphers", '"ECDHE+AESGCM"', _cipherFaults)
 ENDPOINTS: Final = _each(Shape("an endpoint string", '"tcp:6080:interface=127.0.0.1"', endpointFaults))
 BASE_URL: Final = Shape("a URL", '"https://console.example/vnc_auto.html"', _urlFaults)
@@ -188,6 +200,7 @@ SOURCES: Final = _each(Shape("a source of a Content-Security-Policy", "\"'self'\
 NETWORKS: Final = _each(Shape("a network", '"10.0.0.0/8"', _networkFaults))
 PATH: Final = Shape("the path of a file", '"/etc/vncproxy/tls.pem"', _pathFaults)
 STORE: Final = Shape("the URL of a store", '"sqlite:/var/lib/vncproxy/vncproxy.sqlite"', _storeFaults)
+PREFIX: Final = Shape("what the keys in Redis begin with", '"vncproxy:"', _prefixFaults)
 HOST: Final = Shape("a host name or an IP address", '"console.example"', _hostFaults)
 ID: Final = Shape("an id", '"vm7"', _idFaults)
 LINE: Final = Shape("a string", '"Web server"', _lineFaults)
