@@ -22,12 +22,14 @@ _BIN = Path(sys.executable).parent
 _PURE = ",".join(
     f"vncproxy/{part}"
     for part in (
+        "addresses.py",
         "config/*",
         "errors.py",
         "httphead.py",
         "model.py",
         "origin.py",
         "rfb/*",
+        "rights.py",
         "targets.py",
         "tokens/rules.py",
     )

@@ -87,6 +87,13 @@ class ListedSessions:
         self.ended.append((sessionID, reason))
         return True
 
+    def revoke(self, consoleID: str) -> int:
+        """
+        See L{ISessions.revoke}.
+        """
+        gone = [session.id for session in self.up if session.consoleID == consoleID]
+        return sum(self.end(sessionID, EndReason.REVOKED) for sessionID in gone)
+
 
 class World:
     """

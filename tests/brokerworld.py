@@ -22,6 +22,8 @@ from vncproxy.model import (
     ConsoleType,
     Grant,
     IssuedToken,
+    SessionLimits,
+    SessionRules,
     Target,
     TargetKind,
     TokenRecord,
@@ -122,6 +124,8 @@ class OneToken:
         uses: int | None = None,
         viewOnly: bool = False,
         clientAddress: str | None = None,
+        owner: str = "",
+        askedFrom: str = "",
     ) -> IssuedToken:
         raise NotImplementedError("a broker mints nothing")
 
@@ -212,6 +216,9 @@ class BrokerTestCase(SynchronousTestCase):
     """
 
     viewOnly = False
+    rules = SessionRules()
+    limits = SessionLimits()
+    capacity = 1
 
     unreported = 0
     """
@@ -223,7 +230,7 @@ class BrokerTestCase(SynchronousTestCase):
         self.gates = Gates()
         self.authority = OneToken(self.gates, self.loop, self.viewOnly)
         self.backend = OneServer(self.gates, self.loop)
-        self.sessions = Sessions("proxy1", 1)
+        self.sessions = Sessions("proxy1", self.capacity, self.limits)
         self.makeID: Callable[[], str] = iter(["s1", "s2", "s3"]).__next__
         self.broker = Broker(
             self.loop,
@@ -234,6 +241,7 @@ class BrokerTestCase(SynchronousTestCase):
             lambda: self.makeID(),
             handshakeSeconds=HANDSHAKE_SECONDS,
             halfClosedSeconds=30,
+            rules=self.rules,
         )
         self.viewer = self.makeViewer()
         logs = capturedLogs()

@@ -235,6 +235,17 @@ class AccessTests(V1TestCase):
         self.assertEqual([self.world.checkToken(token) for token in tokens], [None] * 3)
         self.assertIsNotNone(self.world.checkToken(other))
 
+    def test_revokeEndsSessions(self) -> None:
+        """
+        The sessions of a console end when its tokens are revoked, and when it is forgotten; others go on.
+        """
+        for path, status in (("/v1/consoles/vm-1/tokens", 200), ("/v1/consoles/vm-1", 204)):
+            self.world.sessions.ended.clear()
+            self.world.sessions.up[:] = [makeSession("s1"), makeSession("s2", "rack-1"), makeSession("s3")]
+            self.ask("DELETE", path, status=status)
+            ended = [("s1", EndReason.REVOKED), ("s3", EndReason.REVOKED)]
+            self.assertEqual(self.world.sessions.ended, ended)
+
     def test_revokeImpossible(self) -> None:
         """
         What cannot be a console's id has no tokens to revoke.

@@ -9,8 +9,10 @@ from typing import get_type_hints
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vncproxy.config import BackendSection, Config, StaticConsole, StoreSection
+from vncproxy.config import BackendSection, Config, ConsoleAuthSection, StaticConsole, StoreSection
 from vncproxy.config.checks import sections, shapes
+from vncproxy.config.sections import LimitsSection
+from vncproxy.model import Clipboard, SessionLimits, SessionRules, Sharing
 
 
 class SectionTests(SynchronousTestCase):
@@ -54,6 +56,26 @@ class SectionTests(SynchronousTestCase):
             self.assertEqual(set(shapes(section)), set(get_type_hints(section)) - {"__struct_config__"})
             for key, (_, shape) in shapes(section).items():
                 self.assertTrue(shape.expected and shape.example, key)
+
+    def test_rules(self) -> None:
+        """
+        Without a key nothing is asked of sessions; each key asks what it says.
+        """
+        self.assertEqual((Config().rules, Config().limits.sessions), (SessionRules(), SessionLimits()))
+        config = Config(
+            consoleauth=ConsoleAuthSection(enforce_session_timeout=True),
+            limits=LimitsSection(
+                session_seconds=1.5,
+                idle_seconds=2.5,
+                clipboard="from-console",
+                sessions_per_address=3,
+                sessions_per_console=4,
+                sessions_per_owner=5,
+                sharing="takeover",
+            ),
+        )
+        self.assertEqual(config.rules, SessionRules(True, 1.5, 2.5, Clipboard.FROM_CONSOLE))
+        self.assertEqual(config.limits.sessions, SessionLimits(3, 4, 5, Sharing.TAKEOVER))
 
     def test_passwordStaysSecret(self) -> None:
         """

@@ -49,4 +49,7 @@ class EndReasonTests(SynchronousTestCase):
         Whom an operator or a rule has put out may not come back with a used token; all others may.
         """
         final = {reason.value for reason in EndReason if not reason.resumable}
-        self.assertEqual(final, {"ended_by_operator", "unparseable"})
+        self.assertEqual(
+            final,
+            {"ended_by_operator", "unparseable", "session_expired", "session_too_long", "session_idle", "revoked"},
+        )

@@ -8,7 +8,7 @@ between a token shown and the last byte relayed is written there, from top to bo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from vncproxy.curfew import AnyBytes, Curfew
 from vncproxy.errors import (
     ConsoleBroken,
     ConsoleSilent,
@@ -23,20 +24,25 @@ from vncproxy.errors import (
     ProtocolError,
     ServiceUnavailable,
     StreamEnded,
+    TokenExpired,
     UnparseableInput,
     VNCProxyError,
     WaitTimeout,
 )
-from vncproxy.interfaces import IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
-from vncproxy.model import Console, EndReason, Grant, ViewerFacts
+from vncproxy.interfaces import IBackend, IByteStream, IDirectory, IFilter, ITokenAuthority, IViewer
+from vncproxy.model import Clipboard, Console, EndReason, Grant, SessionRules, ViewerFacts
 from vncproxy.relay import Relay
 from vncproxy.rfb import handshake
+from vncproxy.rfb.messages import Concern
+from vncproxy.rfb.permitted import ALL_CONCERNS, OFFERS_WITHOUT_CLIPBOARD, Permitted
 from vncproxy.rfb.viewonly import ViewOnly
-from vncproxy.sessions import Sessions
+from vncproxy.sessions import Place, Sessions
 
 _log = Logger()
 
 _T = TypeVar("_T")
+
+_NO_RULES: Final = SessionRules()
 
 
 class Broker:
@@ -54,6 +60,7 @@ class Broker:
         makeID: Callable[[], str],
         handshakeSeconds: float,
         halfClosedSeconds: float,
+        rules: SessionRules = _NO_RULES,
     ) -> None:
         """
         @param makeID: a new session id at each call.
@@ -68,6 +75,7 @@ class Broker:
         self._makeID = makeID
         self._handshakeSeconds = handshakeSeconds
         self._halfClosedSeconds = halfClosedSeconds
+        self._rules = rules
         self._serving: set[Deferred[None]] = set()
         self._reporting: set[Deferred[None]] = set()
 
@@ -93,11 +101,12 @@ class Broker:
         """
         grant: Grant | None = None
         try:
-            with self._sessions.place():
+            with self._sessions.place(viewer.facts.address) as place:
                 grant = await self._authority.redeemToken(viewer.facts)
                 end: EndReason | None = None
                 try:
-                    end = await self._carry(viewer, grant)
+                    self._seat(place, grant)
+                    end = await self._carry(viewer, grant, place)
                 finally:
                     resumable = end is None or end.resumable
                     _keep(self._reporting, Deferred.fromCoroutine(self._report(grant, resumable)))
@@ -125,25 +134,34 @@ class Broker:
                 cause=str(error),
             )
 
-    async def _carry(self, viewer: IViewer, grant: Grant) -> EndReason:
+    def _seat(self, place: Place, grant: Grant) -> None:
+        """
+        Whether the session may be, with all the others that there are.
+
+        @raise VNCProxyError: it may not.
+        """
+        if self._rules.enforceExpiry and grant.expires <= self._clock.seconds():
+            raise TokenExpired("it expired while its session was interrupted, which so cannot go on")
+        self._sessions.take(place, grant)
+
+    async def _carry(self, viewer: IViewer, grant: Grant, place: Place) -> EndReason:
         """
         Reach the console, greet the viewer, relay, and say why it ended.
         """
         stream = await viewer.admit(grant)
         console = grant.console or await self._directory.resolve(grant.consoleID)
         raw = console.target.kind.raw
-        if raw and grant.viewOnly:
-            raise UnparseableInput(
-                "what goes to a raw console is not known to be input, so it cannot be only looked at"
-            )
+        if raw and (grant.viewOnly or self._rules.clipboard is not Clipboard.BOTH):
+            raise UnparseableInput("what goes to a raw console is not known to be input, so no rule on it can hold")
         server = await self._backend.connect(console.target)
         try:
             viewer.reached()
             if not raw:
                 await self._open(stream, server, grant, console)
-            rule = ViewOnly() if grant.viewOnly else None
+            curfew = Curfew(self._clock, self._rules, grant.expires)
+            rule = _ruleOn(grant, self._rules, raw, curfew.heard)
             relay = Relay(self._clock, stream, server, self._halfClosedSeconds, rule)
-            return await self._relay(relay, viewer.facts, grant, console)
+            return await self._relay(relay, curfew, viewer.facts, grant, console, place)
         except BaseException:
             server.abort()
             raise
@@ -167,7 +185,9 @@ class Broker:
             raise ConsoleSilent("it let us in and then did not show its desktop") from error
         viewer.write(attrs.evolve(desktop, name=console.name.encode("utf-8")).encode())
 
-    async def _relay(self, relay: Relay, facts: ViewerFacts, grant: Grant, console: Console) -> EndReason:
+    async def _relay(
+        self, relay: Relay, curfew: Curfew, facts: ViewerFacts, grant: Grant, console: Console, place: Place
+    ) -> EndReason:
         """
         List and log the session while it is up.
         """
@@ -181,10 +201,11 @@ class Broker:
             "token": grant.tokenID,
         }
         line = "session {session} of console {console} for {client} ({frontend}, token {token})"
-        with self._sessions.up(sessionID, relay, grant, console, facts, started):
+        with self._sessions.up(place, sessionID, relay, grant, console, facts, started):
             _log.info(line + " opened", **about)
             relay.start()
-            reason = await relay.ended
+            with curfew.kept(relay.end):
+                reason = await relay.ended
         _log.info(
             line + " ended: {reason} after {seconds:.1f} s, {bytesIn} bytes in, {bytesOut} bytes out",
             reason=reason.value,
@@ -194,6 +215,22 @@ class Broker:
             **about,
         )
         return reason
+
+
+def _ruleOn(grant: Grant, rules: SessionRules, raw: bool, heard: Callable[[], None]) -> IFilter | None:
+    """
+    What the viewer's bytes have to go through; L{None} where nothing is asked of them, as parsing costs.
+
+    @param raw: no RFB is spoken.
+    @param heard: called when the person at the viewer has done something.
+    """
+    if raw:
+        return AnyBytes(heard) if rules.idle else None
+    if grant.viewOnly:
+        return ViewOnly(heard)
+    if rules.clipboard is Clipboard.FROM_CONSOLE:
+        return Permitted(ALL_CONCERNS - {Concern.CLIPBOARD}, OFFERS_WITHOUT_CLIPBOARD, heard)
+    return Permitted(heard=heard) if rules.idle else None
 
 
 def _logRefusal(facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:

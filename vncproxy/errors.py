@@ -18,9 +18,13 @@ The exceptions of vncproxy, each with one stable reason word.
     │   ├── TokenWrongType      token_wrong_type
     │   └── TokenWrongAddress   token_wrong_address
     ├── OriginRefused           origin_refused      close code 1008
+    ├── TooManyAttempts         too_many_attempts   HTTP 429
     ├── ServiceUnavailable      (close code 1013, HTTP 503)
     │   ├── TokensUnreachable   tokens_unreachable
     │   ├── AtCapacity          at_capacity
+    │   ├── ConsoleBusy         console_busy        as many viewers as it may have
+    │   ├── AddressBusy         address_busy        as many sessions from one address as there may be
+    │   ├── OwnerBusy           owner_busy          as many sessions by one owner's tokens as there may be
     │   └── Draining            draining            close code 1001
     └── BackendError            (close code 1011, HTTP 502)
         ├── ConsoleUnknown      console_unknown     no directory knows the console; close code 1008
@@ -190,6 +194,23 @@ class OriginRefused(VNCProxyError):
     told = "This page may not open consoles here: its origin is not allowed."
 
 
+class TooManyAttempts(VNCProxyError):
+    """
+    The client's address has shown too many bad tokens or keys, and is not heard for a while.
+
+    @ivar retryAfter: for how many seconds.
+    """
+
+    reason = "too_many_attempts"
+    closeCode = 1013
+    httpStatus = 429
+    told = "Too many wrong links were tried from your address. Try again in a moment."
+
+    def __init__(self, retryAfter: int) -> None:
+        super().__init__(f"not heard for {retryAfter} s")
+        self.retryAfter = retryAfter
+
+
 class ServiceUnavailable(VNCProxyError):
     """
     The proxy cannot serve now, and may be able to later.
@@ -217,6 +238,33 @@ class AtCapacity(ServiceUnavailable):
 
     reason = "at_capacity"
     told = "The console proxy is full right now. Try again in a moment."
+
+
+class ConsoleBusy(ServiceUnavailable):
+    """
+    The console has as many viewers as it may have.
+    """
+
+    reason = "console_busy"
+    told = "Somebody else is using this console right now. Try again later."
+
+
+class AddressBusy(ServiceUnavailable):
+    """
+    The client's address has as many sessions as it may have.
+    """
+
+    reason = "address_busy"
+    told = "Too many consoles are open from your address. Close one of them and try again."
+
+
+class OwnerBusy(ServiceUnavailable):
+    """
+    The tokens of the same owner have as many sessions as they may have.
+    """
+
+    reason = "owner_busy"
+    told = "Too many consoles are open at the place that gave you this link. Try again later."
 
 
 class Draining(ServiceUnavailable):

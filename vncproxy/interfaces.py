@@ -4,13 +4,16 @@ The seams: what plugs into what. Each says every outcome and every error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from zope.interface import Attribute, Interface
 
 from vncproxy.errors import VNCProxyError
 from vncproxy.model import (
+    APIKey,
+    AuditEntry,
+    AuditQuery,
     Console,
     ConsoleType,
     EndReason,
@@ -125,6 +128,8 @@ class IStore(Interface):
     Every method may fail with L{TokensUnreachable<vncproxy.errors.TokensUnreachable>} when the store does not answer.
     """
 
+    shared: bool = Attribute("Whether several proxies may use it at once, so that each has to sign its sessions.")
+
     async def open() -> None:
         """
         Make ready before anything else is asked, so that what cannot serve shows when the service starts.
@@ -177,15 +182,58 @@ class IStore(Interface):
         Revoke every token of a console; how many there were.
         """
 
-    async def abandonSessions(until: float) -> int:
+    async def abandonSessions(until: float, proxy: str = "") -> int:
         """
-        After a restart: no session of an earlier run is up any more. Every L{Resume<vncproxy.model.Resume>} that counts
-        live ones counts none, and ends at C{until}. How many tokens that touched.
+        After a restart: no session of an earlier run is up any more. Every L{Resume<vncproxy.model.Resume>} of C{proxy}
+        that counts live ones counts none, and ends at C{until}; those of other proxies stay. How many tokens that
+        touched.
         """
 
     async def purge(now: float) -> int:
         """
         Forget tokens that nobody can redeem any more; how many.
+        """
+
+    async def addKey(key: APIKey) -> bool:
+        """
+        Keep an API key. False if there is one of its name already: nothing is changed then.
+        """
+
+    async def key(keyHash: str) -> APIKey | None:
+        """
+        The API key of this hash, or L{None}.
+        """
+
+    async def keys() -> Sequence[APIKey]:
+        """
+        All API keys, ordered by name.
+        """
+
+    async def deleteKey(name: str) -> bool:
+        """
+        Forget an API key. False if there was none of this name.
+        """
+
+    async def touchKeys(used: Mapping[str, float]) -> None:
+        """
+        Note when API keys were last used: seconds since the epoch, by hash. A moment earlier than what is known changes
+        nothing, and so does a hash that is not there.
+        """
+
+    async def addAudit(entries: Sequence[AuditEntry]) -> None:
+        """
+        Keep entries of the audit trail; either all of them, or none. One whose id is there already changes nothing, so
+        that what may have been written can be written again.
+        """
+
+    async def audit(query: AuditQuery) -> Sequence[AuditEntry]:
+        """
+        The newest entries that are wanted, ordered by id, the greatest first.
+        """
+
+    async def purgeAudit(before: float) -> int:
+        """
+        Forget the entries older than a moment (seconds since the epoch); how many.
         """
 
     async def close() -> None:
@@ -209,9 +257,14 @@ class ITokenAuthority(Interface):
         uses: int | None = None,
         viewOnly: bool = False,
         clientAddress: str | None = None,
+        owner: str = "",
+        askedFrom: str = "",
     ) -> IssuedToken:
         """
         Mint a token. C{ttl} (seconds) and C{uses} default to the configuration's; 0 uses is any number until expiry.
+
+        @param owner: the name of the API key that asks; the token remembers it.
+        @param askedFrom: the address that asks, in words; only the audit trail remembers it.
         """
 
     async def checkToken(token: str, consoleType: ConsoleType | None = None) -> Grant | None:
@@ -235,6 +288,54 @@ class ITokenAuthority(Interface):
     async def deleteTokensForInstance(consoleID: str) -> int:
         """
         Revoke every token of a console; how many there were.
+        """
+
+
+class IKeyRing(Interface):
+    """
+    Who knows the API keys.
+    """
+
+    async def whose(secret: bytes) -> APIKey | None:
+        """
+        The key whose secret this is, L{None} if it is nobody's. White space around it does not count. The time that it
+        takes tells nothing of the keys that there are. A key that was removed in this process is nobody's at once; one
+        that was removed elsewhere, within a few seconds.
+
+        @raise TokensUnreachable: it cannot be known now.
+        """
+
+
+class IAuditTrail(Interface):
+    """
+    Where it is noted who did what.
+    """
+
+    def note(entry: AuditEntry) -> None:
+        """
+        Note something that happens now. Never fails and never waits. C{id}, C{at} and C{proxy} are filled in.
+        """
+
+
+class ITokenSource(Interface):
+    """
+    Who knows what the tokens are worth that somebody else has minted. Each grant says itself where its console is.
+    """
+
+    async def redeemToken(facts: ViewerFacts) -> Grant:
+        """
+        What the viewer's token is worth. It is cancelled when that takes too long.
+
+        @raise TokenUnknown: it is none of this source's.
+        @raise TokenError: it is not to be honoured; no other source is asked then.
+        @raise TokensUnreachable: the source cannot say.
+        """
+
+    async def checkToken(token: str, consoleType: ConsoleType | None = None) -> Grant | None:
+        """
+        Look without spending: what the token would redeem to now, L{None} if to nothing.
+
+        @raise TokensUnreachable: the source cannot say.
         """
 
 
@@ -263,6 +364,11 @@ class ISessions(Interface):
     def end(sessionID: str, reason: EndReason) -> bool:
         """
         End one at once and tell its viewer. False if there is none of this id.
+        """
+
+    def revoke(consoleID: str) -> int:
+        """
+        End every session of a console whose tokens were revoked, those that are still opening included. How many.
         """
 
 

@@ -19,6 +19,34 @@ class ConsoleType(StrEnum):
     XVPVNC = "xvpvnc"
 
 
+class Role(StrEnum):
+    """
+    What an API key is for; what each may do is said in L{vncproxy.rights}.
+    """
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    ISSUER = "issuer"
+    VIEWER = "viewer"
+
+
+class AuditEvent(StrEnum):
+    """
+    What the audit trail tells of.
+    """
+
+    TOKEN_MINTED = "token_minted"
+    TOKENS_REVOKED = "tokens_revoked"
+    REFUSED = "refused"
+    OPENED = "opened"
+    ENDED = "ended"
+    END_ORDERED = "end_ordered"
+    CONSOLE_DEFINED = "console_defined"
+    CONSOLE_FORGOTTEN = "console_forgotten"
+    KEY_ADDED = "key_added"
+    KEY_REMOVED = "key_removed"
+
+
 class EndReason(StrEnum):
     """
     Why a session that was up came to its end: the words beside those of L{vncproxy.errors}.
@@ -32,6 +60,11 @@ class EndReason(StrEnum):
     HALF_CLOSED = "half_closed"
     UNPARSEABLE = "unparseable"
     DRAINING = "draining"
+    EXPIRED = "session_expired"
+    TOO_LONG = "session_too_long"
+    IDLE = "session_idle"
+    TAKEN_OVER = "taken_over"
+    REVOKED = "revoked"
 
     @property
     def closeCode(self) -> int:
@@ -45,7 +78,7 @@ class EndReason(StrEnum):
         """
         Whether the same browser may come back with a token that is used up.
         """
-        return self not in (EndReason.OPERATOR, EndReason.UNPARSEABLE)
+        return self not in _FINAL
 
 
 _CLOSE_CODES: Final = {
@@ -53,6 +86,71 @@ _CLOSE_CODES: Final = {
     EndReason.UNPARSEABLE: 1008,
     EndReason.DRAINING: 1001,
 }
+
+_FINAL: Final = frozenset(
+    {
+        EndReason.OPERATOR,
+        EndReason.UNPARSEABLE,
+        EndReason.EXPIRED,
+        EndReason.TOO_LONG,
+        EndReason.IDLE,
+        EndReason.REVOKED,
+    }
+)
+"""
+The endings after which a new link is needed. Whom another viewer has put out holds a good one.
+"""
+
+
+class Sharing(StrEnum):
+    """
+    What happens when somebody opens a console that has a viewer.
+    """
+
+    SHARE = "share"
+    TAKEOVER = "takeover"
+    REFUSE = "refuse"
+
+
+class Clipboard(StrEnum):
+    """
+    Which way clipboards may cross.
+    """
+
+    BOTH = "both"
+    FROM_CONSOLE = "from-console"
+
+
+@attrs.frozen
+class SessionLimits:
+    """
+    How many sessions there may be at a time; 0 is any number.
+
+    @ivar perAddress: of one client address, those that are opening included.
+    @ivar perConsole: of one console.
+    @ivar perOwner: by tokens of one owner.
+    """
+
+    perAddress: int = 0
+    perConsole: int = 0
+    perOwner: int = 0
+    sharing: Sharing = Sharing.SHARE
+
+
+@attrs.frozen
+class SessionRules:
+    """
+    What holds for each session while it is up.
+
+    @ivar enforceExpiry: it ends when its token expires.
+    @ivar lifetime: seconds after which it ends; 0 is never.
+    @ivar idle: seconds without input of the person at the viewer after which it ends; 0 is never.
+    """
+
+    enforceExpiry: bool = False
+    lifetime: float = 0.0
+    idle: float = 0.0
+    clipboard: Clipboard = Clipboard.BOTH
 
 
 class TargetKind(StrEnum):
@@ -115,11 +213,14 @@ class Resume:
     @ivar hash: SHA-256 of the browser's resume secret, hexadecimal.
     @ivar live: how many sessions of that browser with this token are up.
     @ivar until: when the right ends, in seconds since the epoch; means something only while C{live} is 0.
+    @ivar proxy: which of the proxies that share a store has those sessions; empty where one has the store for itself.
+        A browser with sessions on two proxies has two entries.
     """
 
     hash: str
     live: int
     until: float = 0.0
+    proxy: str = ""
 
 
 @attrs.frozen
@@ -135,6 +236,7 @@ class TokenRecord:
     @ivar viewOnly: input of the viewer is dropped.
     @ivar clientAddress: the only address that may redeem it, or L{None}.
     @ivar resumes: the browsers that may come back, oldest first.
+    @ivar owner: the name of the API key that it was minted with; empty where there was none.
     """
 
     hash: str
@@ -145,6 +247,7 @@ class TokenRecord:
     viewOnly: bool = False
     clientAddress: str | None = None
     resumes: tuple[Resume, ...] = ()
+    owner: str = ""
 
 
 @attrs.frozen
@@ -216,6 +319,7 @@ class Session:
     @ivar started: seconds since the epoch.
     @ivar bytesIn: from the viewer to the console.
     @ivar bytesOut: from the console to the viewer.
+    @ivar owner: the name of the API key that its token was minted with; empty where there was none.
     """
 
     id: str
@@ -230,3 +334,116 @@ class Session:
     started: float
     bytesIn: int
     bytesOut: int
+    owner: str = ""
+
+
+@attrs.frozen
+class APIKey:
+    """
+    A key to the API, without the secret itself.
+
+    @ivar name: what it is called; no two keys share one.
+    @ivar hash: SHA-256 of the secret, hexadecimal.
+    @ivar consoles: the pattern of the ids that it may see (L{vncproxy.rights.matches}), or L{None} for all.
+    @ivar created: seconds since the epoch.
+    @ivar lastUsed: seconds since the epoch, to about a minute; L{None} before its first use.
+    """
+
+    name: str
+    hash: str = attrs.field(repr=False)
+    role: Role
+    consoles: str | None = None
+    created: float = 0.0
+    lastUsed: float | None = None
+
+
+@attrs.frozen
+class AuditEntry:
+    """
+    One line of the audit trail. What does not apply is empty, or L{None}.
+
+    @ivar id: a text whose order is that of time: C{formatMoment(at)}, then what makes it unique. The trail gives it.
+    @ivar at: seconds since the epoch. The trail gives it.
+    @ivar key: the name of the API key that did it, or that the viewer's token was minted with.
+    @ivar client: the address of who did it, in words.
+    @ivar console: the console's id.
+    @ivar consoleType: the kind of viewer.
+    @ivar frontend: what the viewer connected to.
+    @ivar session: the session's id.
+    @ivar token: the token as logs name it, the first 8 hex digits of its hash.
+    @ivar subject: of keys, the name of the one that was added or removed.
+    @ivar reason: the reason word.
+    @ivar bytesIn: from the viewer to the console.
+    @ivar bytesOut: from the console to the viewer.
+    @ivar seconds: how long the session was up.
+    @ivar proxy: the proxy that tells it. The trail gives it.
+    """
+
+    event: AuditEvent
+    id: str = ""
+    at: float = 0.0
+    key: str = ""
+    client: str = ""
+    console: str = ""
+    consoleType: ConsoleType | None = None
+    frontend: str = ""
+    session: str = ""
+    token: str = ""
+    subject: str = ""
+    reason: str = ""
+    bytesIn: int | None = None
+    bytesOut: int | None = None
+    seconds: float | None = None
+    proxy: str = ""
+
+
+@attrs.frozen
+class AuditQuery:
+    """
+    Which entries of the audit trail are wanted.
+
+    @ivar limit: how many at most; the newest are taken.
+    @ivar since: seconds since the epoch; that moment counts.
+    @ivar until: seconds since the epoch; that moment does not count any more.
+    @ivar before: the id of an entry: only older ones are wanted. Empty is no bound.
+    @ivar console: of this console only.
+    @ivar consoles: of consoles that match this pattern only (L{vncproxy.rights.matches}).
+    """
+
+    limit: int
+    since: float | None = None
+    until: float | None = None
+    before: str = ""
+    console: str | None = None
+    consoles: str | None = None
+
+    @property
+    def lowest(self) -> str:
+        """
+        No id that is wanted is smaller.
+        """
+        return "" if self.since is None else formatMoment(self.since)
+
+    @property
+    def below(self) -> str:
+        """
+        Every id that is wanted is smaller.
+        """
+        bounds = [self.before] if self.before else []
+        if self.until is not None:
+            bounds.append(formatMoment(self.until))
+        return min(bounds, default=_ABOVE_ALL)
+
+
+_ABOVE_ALL: Final = "g"
+"""
+Greater than any id of the audit trail, which begins with a hexadecimal digit.
+"""
+
+
+def formatMoment(seconds: float) -> str:
+    """
+    A moment as ids of the audit trail begin: microseconds since the epoch in 16 hexadecimal digits, so that texts have
+    the order of time.
+    """
+    return f"{max(0, int(seconds * 1e6)):016x}"

@@ -233,7 +233,7 @@ class ProxyService(Service):
         Make every part. Returns the doors: name, endpoint strings, and who serves behind them.
         """
         config, reactor = self._config, self._reactor
-        sessions = Sessions(config.proxy.id or socket.gethostname(), config.proxy.capacity)
+        sessions = Sessions(config.proxy.id or socket.gethostname(), config.proxy.capacity, config.limits.sessions)
         catalog = ChainedDirectory([StaticDirectory(fixed), StoredDirectory(store)])
         self._broker = self._makeBroker(authority, catalog, sessions)
         seconds = config.limits.handshake_seconds
@@ -273,6 +273,7 @@ class ProxyService(Service):
             makeID=lambda: str(uuid4()),
             handshakeSeconds=seconds,
             halfClosedSeconds=config.limits.half_closed_seconds,
+            rules=config.rules,
         )
 
     def _webResource(self) -> WebResource:

@@ -118,6 +118,7 @@ class V1:
         self._refuseFixed(consoleID)
         if not await self.store.deleteConsole(consoleID):
             raise ConsoleUnknown()
+        self.sessions.revoke(consoleID)
         return Answer(204)
 
     async def grantAccess(self, call: Call[shapes.AccessWish]) -> Answer:
@@ -152,6 +153,7 @@ class V1:
         if re.fullmatch(shapes.CONSOLE_ID_PATTERN, call.parameters["console"]) is None:
             raise ConsoleUnknown()
         deleted = await self.authority.deleteTokensForInstance(call.parameters["console"])
+        self.sessions.revoke(call.parameters["console"])
         return Answer(200, shapes.Revoked(deleted=deleted))
 
     async def listSessions(self, call: Call[None]) -> Answer:
@@ -322,7 +324,7 @@ def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
             "Forget a console and its tokens",
             {204: ("It is forgotten.", None)},
             errors=(ConsoleUnknown, ConsoleFixed),
-            details="Sessions that are up go on: end them with DELETE /v1/sessions/{session}.",
+            details="Its sessions on this proxy end.",
         ),
     )
 
@@ -346,7 +348,7 @@ def _accessOperations(v1: V1) -> tuple[Operation, ...]:
             {200: ("How many there were.", shapes.Revoked)},
             errors=(ConsoleUnknown,),
             details="A console that is not known any more is no error: its tokens, if any are left, are revoked. "
-            "Sessions that are up go on.",
+            "Its sessions on this proxy end.",
         ),
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from vncproxy.config import shapes
+from vncproxy.model import Clipboard, SessionLimits, SessionRules, Sharing
 
 Endpoints = Annotated[tuple[str, ...], shapes.ENDPOINTS]
 Seconds = Annotated[float, shapes.SECONDS]
@@ -195,6 +196,15 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     clipboard: Annotated[Literal["both", "from-console"], shapes.CLIPBOARD] = "both"
     bad_tokens_per_minute: Count = 0
 
+    @property
+    def sessions(self) -> SessionLimits:
+        """
+        How many sessions there may be.
+        """
+        return SessionLimits(
+            self.sessions_per_address, self.sessions_per_console, self.sessions_per_owner, Sharing(self.sharing)
+        )
+
 
 class StaticConsole(Section, frozen=True, kw_only=True):
     """
@@ -232,3 +242,16 @@ class Config(Section, frozen=True, kw_only=True):
     backend: BackendSection = BackendSection()
     limits: LimitsSection = LimitsSection()
     console: tuple[StaticConsole, ...] = ()
+
+    @property
+    def rules(self) -> SessionRules:
+        """
+        What holds for each session.
+        """
+        limits = self.limits
+        return SessionRules(
+            enforceExpiry=self.consoleauth.enforce_session_timeout,
+            lifetime=limits.session_seconds,
+            idle=limits.idle_seconds,
+            clipboard=Clipboard(limits.clipboard),
+        )

@@ -13,11 +13,9 @@ latter gone the server tells its clipboard in the old form, which needs nothing 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from zope.interface import implementer
-
-from vncproxy.interfaces import IFilter
 from vncproxy.rfb.encodings import (
     COMPRESSION,
     JPEG_FINE_QUALITY,
@@ -26,8 +24,8 @@ from vncproxy.rfb.encodings import (
     PIXEL_ENCODINGS,
     Encoding,
 )
-from vncproxy.rfb.messages import ClientMessage, Concern, SetEncodings
-from vncproxy.rfb.parser import ClientMessageParser, Received
+from vncproxy.rfb.messages import Concern
+from vncproxy.rfb.permitted import Permitted, unheard
 
 #: The offers that a viewer may make. Each is about how the server sends this viewer its picture, and none gives the
 #: viewer a message that is not read here. An offer of the future is not among them: it only makes the server fall back.
@@ -59,43 +57,13 @@ OFFERS: Final = frozenset(
 )
 
 
-@implementer(IFilter)
-class ViewOnly:
+class ViewOnly(Permitted):
     """
     The rule of a view-only session. Its first byte is the one behind ClientInit.
-
-    @ivar dropped: how many messages were not passed on so far.
     """
 
-    def __init__(self) -> None:
-        self._parser = ClientMessageParser()
-        self.dropped = 0
-
-    def feed(self, data: bytes) -> bytes:
+    def __init__(self, heard: Callable[[], None] = unheard) -> None:
         """
-        Take the next bytes of the viewer and return those to pass on now.
-
-        @raise UnparseableInput: the bytes cannot be understood; nothing of them may be passed on.
+        @param heard: see L{Permitted}. What is dropped shows all the same that somebody is there.
         """
-        return b"".join(map(self._judge, self._parser.feed(data)))
-
-    def _judge(self, received: Received) -> bytes:
-        """
-        What of a message is passed on.
-        """
-        message = received.message
-        if isinstance(message, SetEncodings):
-            return self._trim(message, received.wire)
-        if isinstance(message, ClientMessage):
-            if message.CONCERN is Concern.PICTURE:
-                return received.wire
-            self.dropped += 1
-        # No message about the picture has a payload: whoever a payload belongs to has been dropped.
-        return b""
-
-    def _trim(self, message: SetEncodings, wire: bytes) -> bytes:
-        """
-        The viewer's encodings without the offers that it may not make.
-        """
-        kept = tuple(number for number in message.encodings if number in OFFERS)
-        return wire if kept == message.encodings else SetEncodings(kept).encode()
+        super().__init__({Concern.PICTURE}, OFFERS, heard)

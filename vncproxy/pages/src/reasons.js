@@ -84,6 +84,31 @@ export const tellings = {
         again: true,
     },
 
+    console_busy: {
+        course: "refused",
+        title: "This console is in use",
+        text: "Somebody else is looking at it, and it may have no further viewer. Try again later.",
+        again: true,
+    },
+    address_busy: {
+        course: "refused",
+        title: "Too many consoles are open",
+        text: "No more may be open from your network address. Close one of them, then try again.",
+        again: true,
+    },
+    owner_busy: {
+        course: "refused",
+        title: "Too many consoles are open",
+        text: "No more may be open by links from the same place. Try again later.",
+        again: true,
+    },
+    too_many_attempts: {
+        course: "refused",
+        title: "Too many wrong links",
+        text: "Too many were tried from your network address. Try again in a moment.",
+        again: true,
+    },
+
     console_unreachable: {
         course: "retry",
         title: "The console cannot be reached",
@@ -147,6 +172,35 @@ export const tellings = {
         title: "Session ended",
         text: "This browser sent something that a restricted session cannot let through.",
         again: true,
+    },
+
+    session_expired: {
+        course: "ended",
+        title: "Session ended",
+        text: "Its link has expired. Ask for a new one.",
+    },
+    session_too_long: {
+        course: "ended",
+        title: "Session ended",
+        text: "It has lasted as long as a session may. Open the console anew.",
+        again: true,
+    },
+    session_idle: {
+        course: "ended",
+        title: "Session ended",
+        text: "Nothing was typed or pointed at for a long time. Open the console anew.",
+        again: true,
+    },
+    taken_over: {
+        course: "ended",
+        title: "Somebody else took over",
+        text: "The console was opened elsewhere. To take it back, connect again.",
+        again: true,
+    },
+    revoked: {
+        course: "ended",
+        title: "Session ended",
+        text: "Its link was withdrawn.",
     },
 
     not_started: {
