@@ -117,7 +117,9 @@ class ConsoleTests(CLITestCase):
         """
         A console that is not there is a no.
         """
-        self.assertEqual(self.fails("console", "show", "vm-9"), "Error: There is no such console. It may have been removed.")
+        self.assertEqual(
+            self.fails("console", "show", "vm-9"), "Error: There is no such console. It may have been removed."
+        )
 
     def test_remove(self) -> None:
         """
