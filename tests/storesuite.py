@@ -19,7 +19,22 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vncproxy.errors import TokenExpired, TokensUnreachable, TokenUnknown, TokenUsed
 from vncproxy.interfaces import IStore
-from vncproxy.model import Console, ConsoleType, Resume, Target, TargetKind, TokenRecord, ViewerFacts
+from vncproxy.model import (
+    APIKey,
+    AuditEntry,
+    AuditEvent,
+    AuditQuery,
+    Console,
+    ConsoleType,
+    Resume,
+    Role,
+    Target,
+    TargetKind,
+    TokenRecord,
+    ViewerFacts,
+    formatMoment,
+)
+from vncproxy.rights import matches
 from vncproxy.stores.sqlite import SQLiteStore
 from vncproxy.tokens.rules import spend
 
@@ -43,6 +58,20 @@ def token(number: int, consoleID: str = "vm7", expires: float = 1000.0, uses: in
     return TokenRecord(f"{number:064x}", consoleID, ConsoleType.NOVNC, expires, usesLeft=uses)
 
 
+def key(name: str, role: Role = Role.VIEWER, consoles: str | None = None) -> APIKey:
+    """
+    An API key of a made-up hash.
+    """
+    return APIKey(name, name.encode().hex().rjust(64, "0"), role, consoles, created=7.5)
+
+
+def entry(number: int, consoleID: str = "", at: float = 1000.0) -> AuditEntry:
+    """
+    An entry of the audit trail; of those at the same moment a greater number is younger.
+    """
+    return AuditEntry(AuditEvent.OPENED, f"{formatMoment(at)}-{number:06x}", at, console=consoleID)
+
+
 NOBODY = "0" * 64
 """
 The hash of a token that no test adds.
@@ -60,6 +89,22 @@ _TOKENS = st.builds(
     viewOnly=st.booleans(),
     clientAddress=st.none() | st.ip_addresses().map(str),
     resumes=st.lists(st.builds(Resume, _HASHES, st.integers(0, 9), _TIMES), max_size=4).map(tuple),
+    owner=st.text(st.characters(exclude_categories=("Cs",))),
+)
+_WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=9)
+_ENTRIES = st.builds(
+    AuditEntry,
+    st.sampled_from(AuditEvent),
+    id=st.integers(0, 2**64 - 2).map("{:016x}".format),
+    at=_TIMES,
+    key=_WORDS,
+    client=_WORDS,
+    console=_WORDS,
+    consoleType=st.none() | st.sampled_from(ConsoleType),
+    session=_WORDS,
+    reason=_WORDS,
+    bytesIn=st.none() | st.integers(0, 2**60),
+    seconds=st.none() | _TIMES,
 )
 
 
@@ -243,7 +288,7 @@ class StoreSuite(_Case):
         for changes in (
             {"usesLeft": 0, "resumes": (Resume("a" * 64, 1, 2.5),)},
             {"usesLeft": None},
-            {"expires": 5.0, "viewOnly": True, "clientAddress": "::1", "consoleID": "vm8"},
+            {"expires": 5.0, "viewOnly": True, "clientAddress": "::1", "consoleID": "vm8", "owner": "portal"},
         ):
             before = self.result(self.store.token(token(1).hash))
             assert before is not None
@@ -345,6 +390,117 @@ class StoreSuite(_Case):
         kept = self.results([self.store.token(token(number).hash) for number in range(1, 7)])
         self.assertEqual([each is not None for each in kept], [False, True, True, True, False, True])
 
+    def test_keys(self) -> None:
+        """
+        A key is found by its hash, and listed by its name; once removed it is neither.
+        """
+        kept = [key("a", Role.ADMIN), key("b", consoles="vm-*")]
+        for each in reversed(kept):
+            self.assertTrue(self.result(self.store.addKey(each)))
+        self.assertEqual(self.result(self.store.key(kept[1].hash)), kept[1])
+        self.assertIsNone(self.result(self.store.key(NOBODY)))
+        self.assertEqual(list(self.result(self.store.keys())), kept)
+        self.assertTrue(self.result(self.store.deleteKey("a")))
+        self.assertFalse(self.result(self.store.deleteKey("a")))
+        self.assertIsNone(self.result(self.store.key(kept[0].hash)))
+        self.assertEqual(list(self.result(self.store.keys())), kept[1:])
+
+    def test_keyNames(self) -> None:
+        """
+        Of those who add a key of one name at the same time one succeeds, and no other takes its place later.
+        """
+        rivals = [attrs.evolve(key("a"), hash=f"{number:064x}") for number in range(1, 6)]
+        outcomes = self.results([self.store.addKey(each) for each in rivals])
+        self.assertEqual(sorted(outcomes), [False] * 4 + [True])
+        self.assertEqual(list(self.result(self.store.keys())), [rivals[outcomes.index(True)]])
+        self.assertFalse(self.result(self.store.addKey(attrs.evolve(key("a"), hash="f" * 64))))
+        self.assertIsNone(self.result(self.store.key("f" * 64)))
+
+    def test_touchKeys(self) -> None:
+        """
+        The last use of a key only moves forward; a key that is gone does not come back by it.
+        """
+        self.result(self.store.addKey(key("a")))
+        for at, known in ((20.0, 20.0), (10.0, 20.0), (30.0, 30.0)):
+            self.result(self.store.touchKeys({key("a").hash: at, NOBODY: at}))
+            self.assertEqual(list(self.result(self.store.keys())), [attrs.evolve(key("a"), lastUsed=known)])
+
+    def test_audit(self) -> None:
+        """
+        Whatever an entry says, it comes back the same.
+        """
+
+        @settings(max_examples=25, deadline=None)
+        @given(_ENTRIES)
+        def roundTrip(each: AuditEntry) -> None:
+            self.result(self.store.purgeAudit(1e14))
+            self.result(self.store.addAudit([each]))
+            self.assertEqual(list(self.result(self.store.audit(AuditQuery(9)))), [each])
+
+        roundTrip()
+
+    def test_auditAgain(self) -> None:
+        """
+        An entry that is written again changes nothing; without entries nothing is written.
+        """
+        self.result(self.store.addAudit([]))
+        self.result(self.store.addAudit([entry(1), entry(2)]))
+        self.result(self.store.addAudit([entry(2), entry(3)]))
+        self.assertEqual(list(self.result(self.store.audit(AuditQuery(9)))), [entry(3), entry(2), entry(1)])
+
+    def test_auditQueries(self) -> None:
+        """
+        The newest entries that are wanted come, the newest first, by time, console, pattern and place.
+        """
+        trail = [
+            entry(1, "vm-1", at=10.0),
+            entry(2, "vm-2", at=20.0),
+            entry(3, "", at=20.0),
+            entry(4, "rack-1", at=30.0),
+            entry(5, "vm-1", at=40.0),
+        ]
+        self.result(self.store.addAudit(trail[::2]))
+        self.result(self.store.addAudit(trail[1::2]))
+        for query, numbers in (
+            (AuditQuery(9), "54321"),
+            (AuditQuery(2), "54"),
+            (AuditQuery(2, before=trail[3].id), "32"),
+            (AuditQuery(9, since=20.0), "5432"),
+            (AuditQuery(9, until=20.0), "1"),
+            (AuditQuery(9, since=20.0, until=40.0), "432"),
+            (AuditQuery(9, until=20.0, before=trail[4].id), "1"),
+            (AuditQuery(9, until=40.0, before=trail[1].id), "1"),
+            (AuditQuery(9, console="vm-1"), "51"),
+            (AuditQuery(1, console="vm-1", before=trail[4].id), "1"),
+            (AuditQuery(9, console="vm-*"), ""),
+            (AuditQuery(9, consoles="vm-*"), "521"),
+            (AuditQuery(9, consoles="*"), "54321"),
+            (AuditQuery(1, consoles="?m-?", since=15.0, until=35.0), "2"),
+            (AuditQuery(9, console="rack-1", consoles="vm-*"), ""),
+        ):
+            found = self.result(self.store.audit(query))
+            self.assertEqual(list(found), [trail[int(number) - 1] for number in numbers], query)
+
+    def test_auditPatterns(self) -> None:
+        """
+        A pattern means to every store what it means to the rules.
+        """
+        ids = ["", "a", "ab", "aab", "b.a", "a-b", "abab", "A"]
+        self.result(self.store.addAudit([entry(number, each) for number, each in enumerate(ids)]))
+        for pattern in ("*", "?", "a*", "*b", "a*b", "*a*b*", "a?b", "??", "A", "**", "a.b", "*?b", "~"):
+            found = {each.console for each in self.result(self.store.audit(AuditQuery(99, consoles=pattern)))}
+            self.assertEqual(found, {each for each in ids if matches(pattern, each)}, pattern)
+
+    def test_purgeAudit(self) -> None:
+        """
+        Purging the trail forgets what is older than a moment, and counts it.
+        """
+        self.result(self.store.addAudit([entry(1, at=10.0), entry(2, at=20.0), entry(3, at=30.0)]))
+        self.assertEqual(self.result(self.store.purgeAudit(20.0)), 1)
+        self.assertEqual(self.result(self.store.purgeAudit(20.0)), 0)
+        found = self.result(self.store.audit(AuditQuery(9)))
+        self.assertEqual([each.at for each in found], [30.0, 20.0])
+
     def test_afterClosing(self) -> None:
         """
         A closed store refuses everything, and may be closed again.
@@ -363,6 +519,14 @@ class StoreSuite(_Case):
             self.store.deleteTokens("a"),
             self.store.abandonSessions(0.0),
             self.store.purge(0.0),
+            self.store.addKey(key("a")),
+            self.store.key("a"),
+            self.store.keys(),
+            self.store.deleteKey("a"),
+            self.store.touchKeys({"a": 1.0}),
+            self.store.addAudit([entry(1)]),
+            self.store.audit(AuditQuery(1)),
+            self.store.purgeAudit(0.0),
         ):
             self.assertRaises(TokensUnreachable, self.result, work)
 

@@ -41,7 +41,7 @@ class OpenTests(SQLiteCase):
             self.assertFalse(os.path.exists(self.path + suffix))
         with closing(sqlite3.connect(self.path)) as connection:
             self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
-            self.assertEqual(connection.execute("PRAGMA user_version").fetchone(), (1,))
+            self.assertEqual(connection.execute("PRAGMA user_version").fetchone(), (2,))
 
     def test_together(self) -> None:
         """
@@ -94,7 +94,7 @@ class RefusedTests(SQLiteCase):
         A file of a newer version is left alone, and the two versions are named.
         """
         self.execute("PRAGMA user_version = 7")
-        self.assertIn("its schema is 7, the newest known here is 1", self.refusal())
+        self.assertIn("its schema is 7, the newest known here is 2", self.refusal())
 
     def test_foreign(self) -> None:
         """

@@ -61,6 +61,13 @@ class SpendTests(SynchronousTestCase):
         """
         self.assertRaises(TokenUsed, spend, attrs.evolve(_FRESH, usesLeft=0), _VIEWER, 2000, None)
 
+    def test_owner(self) -> None:
+        """
+        A grant tells whose token it was.
+        """
+        spent = spend(attrs.evolve(_FRESH, owner="portal"), _VIEWER, 0, None)
+        self.assertEqual(granted(spent, None).owner, "portal")
+
     def test_wrongType(self) -> None:
         """
         A token for one kind of viewer is refused to another.

@@ -446,4 +446,4 @@ def formatMoment(seconds: float) -> str:
     A moment as ids of the audit trail begin: microseconds since the epoch in 16 hexadecimal digits, so that texts have
     the order of time.
     """
-    return f"{max(0, int(seconds * 1e6)):016x}"
+    return f"{min(max(0, int(seconds * 1e6)), 2**64 - 1):016x}"

@@ -4,25 +4,29 @@ A store that forgets everything when it ends: the behaviour of L{IStore} in its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import attrs
 from zope.interface import implementer
 
 from vncproxy.errors import TokensUnreachable, TokenUnknown
 from vncproxy.interfaces import IStore
-from vncproxy.model import Console, TokenRecord
+from vncproxy.model import APIKey, AuditEntry, AuditQuery, Console, TokenRecord, formatMoment
+from vncproxy.rights import matches
 from vncproxy.tokens import rules
 
 
 @implementer(IStore)
 class MemoryStore:
     """
-    Consoles and tokens in two dictionaries.
+    Consoles, tokens, keys and the audit trail in dictionaries.
     """
 
     def __init__(self) -> None:
         self._consoles: dict[str, Console] = {}
         self._tokens: dict[str, TokenRecord] = {}
+        self._keys: dict[str, APIKey] = {}
+        self._audit: dict[str, AuditEntry] = {}
         self._closed = False
 
     async def open(self) -> None:
@@ -110,6 +114,81 @@ class MemoryStore:
         """
         self._check()
         return self._forget(lambda record: rules.dead(record, now))
+
+    async def addKey(self, key: APIKey) -> bool:
+        """
+        See L{IStore.addKey}.
+        """
+        self._check()
+        if any(kept.name == key.name for kept in self._keys.values()):
+            return False
+        self._keys[key.hash] = key
+        return True
+
+    async def key(self, keyHash: str) -> APIKey | None:
+        """
+        See L{IStore.key}.
+        """
+        self._check()
+        return self._keys.get(keyHash)
+
+    async def keys(self) -> Sequence[APIKey]:
+        """
+        See L{IStore.keys}.
+        """
+        self._check()
+        return sorted(self._keys.values(), key=lambda key: key.name)
+
+    async def deleteKey(self, name: str) -> bool:
+        """
+        See L{IStore.deleteKey}.
+        """
+        self._check()
+        doomed = [keyHash for keyHash, key in self._keys.items() if key.name == name]
+        for keyHash in doomed:
+            del self._keys[keyHash]
+        return bool(doomed)
+
+    async def touchKeys(self, used: Mapping[str, float]) -> None:
+        """
+        See L{IStore.touchKeys}.
+        """
+        self._check()
+        for keyHash in used.keys() & self._keys.keys():
+            key = self._keys[keyHash]
+            self._keys[keyHash] = attrs.evolve(key, lastUsed=max(key.lastUsed or 0.0, used[keyHash]))
+
+    async def addAudit(self, entries: Sequence[AuditEntry]) -> None:
+        """
+        See L{IStore.addAudit}.
+        """
+        self._check()
+        for entry in entries:
+            self._audit.setdefault(entry.id, entry)
+
+    async def audit(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        """
+        See L{IStore.audit}.
+        """
+        self._check()
+        wanted = [
+            entry
+            for entryID, entry in self._audit.items()
+            if query.lowest <= entryID < query.below
+            and query.console in (None, entry.console)
+            and matches(query.consoles, entry.console)
+        ]
+        return sorted(wanted, key=lambda entry: entry.id, reverse=True)[: query.limit]
+
+    async def purgeAudit(self, before: float) -> int:
+        """
+        See L{IStore.purgeAudit}.
+        """
+        self._check()
+        doomed = [entryID for entryID in self._audit if entryID < formatMoment(before)]
+        for entryID in doomed:
+            del self._audit[entryID]
+        return len(doomed)
 
     async def close(self) -> None:
         """

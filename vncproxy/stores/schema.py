@@ -2,7 +2,7 @@
 The SQLite file: how it is made, opened and brought to the present schema.
 
 The file holds what the proxy needs to log in to consoles, their passwords in clear among it, and is therefore kept at
-mode 600. Of tokens it holds only hashes.
+mode 600. Of tokens and API keys it holds only hashes.
 """
 
 from __future__ import annotations
@@ -53,6 +53,22 @@ _MIGRATIONS: Final = (
         """,
         "CREATE INDEX tokens_by_console ON tokens (console)",
         "CREATE INDEX tokens_by_expiry ON tokens (expires)",
+    ),
+    (
+        "ALTER TABLE tokens ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+        """
+        CREATE TABLE keys (
+            hash TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            role TEXT NOT NULL,
+            consoles TEXT,
+            created REAL NOT NULL,
+            last_used REAL
+        ) WITHOUT ROWID
+        """,
+        # The console stands beside the entry to be found by; the entry is JSON and holds it, too.
+        "CREATE TABLE audit (id TEXT PRIMARY KEY, console TEXT NOT NULL, entry TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX audit_by_console ON audit (console)",
     ),
 )
 """

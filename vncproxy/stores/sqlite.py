@@ -7,7 +7,7 @@ Every method is one job in one transaction of a L{CommitQueue}; what it returned
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -18,15 +18,16 @@ from zope.interface import implementer
 
 from vncproxy.errors import RequestError, TokensUnreachable, TokenUnknown
 from vncproxy.interfaces import IStore
-from vncproxy.model import Console, ConsoleType, Resume, TokenRecord
+from vncproxy.model import APIKey, AuditEntry, AuditQuery, Console, ConsoleType, Resume, TokenRecord
+from vncproxy.stores import keeping
 from vncproxy.stores.commits import CommitQueue
 from vncproxy.stores.schema import openDatabase
 from vncproxy.targets import formatTarget, parseTarget
 from vncproxy.tokens import rules
 
 _CONSOLE: Final = "SELECT id, name, url, password FROM consoles"
-_TOKEN: Final = "SELECT hash, console, type, expires, uses_left, view_only, client_address, resumes FROM tokens"
-_PUT_TOKEN: Final = "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_TOKEN: Final = "SELECT hash, console, type, expires, uses_left, view_only, client_address, resumes, owner FROM tokens"
+_PUT_TOKEN: Final = "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SPEND_TOKEN: Final = "UPDATE tokens SET uses_left = ?, resumes = ? WHERE hash = ?"
 
 _encodeResumes: Final = msgspec.json.Encoder().encode
@@ -36,7 +37,7 @@ _decodeResumes: Final = msgspec.json.Decoder(tuple[Resume, ...]).decode
 @implementer(IStore)
 class SQLiteStore:
     """
-    Consoles and tokens in one SQLite file.
+    Consoles, tokens, keys and the audit trail in one SQLite file.
     """
 
     def __init__(self, path: str, reactor: IReactorFromThreads) -> None:
@@ -111,6 +112,54 @@ class SQLiteStore:
         See L{IStore.purge}.
         """
         return await self._jobs.submit(partial(_purge, now))
+
+    async def addKey(self, key: APIKey) -> bool:
+        """
+        See L{IStore.addKey}.
+        """
+        return await self._jobs.submit(partial(keeping.addKey, key))
+
+    async def key(self, keyHash: str) -> APIKey | None:
+        """
+        See L{IStore.key}.
+        """
+        return await self._jobs.submit(partial(keeping.key, keyHash), writes=False)
+
+    async def keys(self) -> Sequence[APIKey]:
+        """
+        See L{IStore.keys}.
+        """
+        return await self._jobs.submit(keeping.keys, writes=False)
+
+    async def deleteKey(self, name: str) -> bool:
+        """
+        See L{IStore.deleteKey}.
+        """
+        return await self._jobs.submit(partial(keeping.deleteKey, name))
+
+    async def touchKeys(self, used: Mapping[str, float]) -> None:
+        """
+        See L{IStore.touchKeys}.
+        """
+        await self._jobs.submit(partial(keeping.touchKeys, dict(used)))
+
+    async def addAudit(self, entries: Sequence[AuditEntry]) -> None:
+        """
+        See L{IStore.addAudit}.
+        """
+        await self._jobs.submit(partial(keeping.addAudit, entries))
+
+    async def audit(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        """
+        See L{IStore.audit}.
+        """
+        return await self._jobs.submit(partial(keeping.audit, query), writes=False)
+
+    async def purgeAudit(self, before: float) -> int:
+        """
+        See L{IStore.purgeAudit}.
+        """
+        return await self._jobs.submit(partial(keeping.purgeAudit, before))
 
     async def close(self) -> None:
         """
@@ -193,6 +242,7 @@ def _tokenRow(record: TokenRecord) -> tuple[Any, ...]:
         record.viewOnly,
         record.clientAddress,
         _writeResumes(record),
+        record.owner,
     )
 
 
@@ -201,7 +251,7 @@ def _writeResumes(record: TokenRecord) -> str:
 
 
 def _readToken(row: tuple[Any, ...]) -> TokenRecord:
-    tokenHash, consoleID, consoleType, expires, usesLeft, viewOnly, clientAddress, resumes = row
+    tokenHash, consoleID, consoleType, expires, usesLeft, viewOnly, clientAddress, resumes, owner = row
     try:
         return TokenRecord(
             hash=tokenHash,
@@ -212,6 +262,7 @@ def _readToken(row: tuple[Any, ...]) -> TokenRecord:
             viewOnly=bool(viewOnly),
             clientAddress=clientAddress,
             resumes=_decodeResumes(resumes),
+            owner=owner,
         )
     except ValueError as error:
         raise TokensUnreachable(f"the record of token {tokenHash[:8]} cannot be read") from error

@@ -127,6 +127,8 @@ class StoreAuthority:
         uses: int | None = None,
         viewOnly: bool = False,
         clientAddress: str | None = None,
+        owner: str = "",
+        askedFrom: str = "",
     ) -> IssuedToken:
         """
         See L{ITokenAuthority.authorizeConsole}.
@@ -145,6 +147,7 @@ class StoreAuthority:
             usesLeft=uses or None,
             viewOnly=viewOnly,
             clientAddress=clientAddress,
+            owner=owner,
         )
         await self._answer(self._store.addToken(record))
         return IssuedToken(token, record.expires)

@@ -79,6 +79,7 @@ def granted(record: TokenRecord, resumeHash: str | None) -> Grant:
         viewOnly=record.viewOnly,
         resumeHash=None if bound is None else bound.hash,
         resumed=bound is not None and (bound.live > 1 or bound.until != 0),
+        owner=record.owner,
     )
 
 
