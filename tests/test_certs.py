@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
@@ -21,7 +22,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.webworld import TLSClient, Wire, clientContext
 from vncproxy import certs
-from vncproxy.certs import SELF_SIGNED_DAYS, FollowedCertificate, makeContext, selfSigned, writePrivate
+from vncproxy.certs import (
+    SELF_SIGNED_DAYS,
+    ClientCertificates,
+    FollowedCertificate,
+    makeContext,
+    selfSigned,
+    writePrivate,
+)
 from vncproxy.errors import ConfigError
 from vncproxy.frontends.tlsport import TLSPortFactory
 
@@ -106,6 +114,18 @@ class MakeContextTests(FilesTestCase):
             )
         )
         self.assertFails(certificate, key, "[tls] key", "unencrypted")
+
+    def test_clients(self) -> None:
+        """
+        Clients are asked for a certificate, and may be made to show one; authorities that are none are refused.
+        """
+        certificate, key = self.pair("a")
+        for required, mode in ((False, SSL.VERIFY_PEER), (True, SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)):
+            clients = ClientCertificates(certificate, required)
+            self.assertEqual(makeContext(certificate, key, "1.2", None, clients).get_verify_mode(), mode)
+        wrong = ClientCertificates(key, True, "[consoleauth] client_ca")
+        error = self.assertRaises(ConfigError, makeContext, certificate, key, "1.2", None, wrong)
+        self.assertEqual(str(error), f"[consoleauth] client_ca: {key} holds no usable PEM certificates")
 
 
 class Greeter(Protocol):

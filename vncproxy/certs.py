@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -55,7 +56,28 @@ A certificate that ends sooner is made anew at the next start.
 """
 
 
-def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | None) -> SSL.Context:
+@attrs.frozen
+class ClientCertificates:
+    """
+    Which certificates clients may show. One who shows another is hung up on.
+
+    @ivar authorities: path of a PEM file with those that must have signed them.
+    @ivar required: who shows none is hung up on, too.
+    @ivar key: the key of the configuration that names the file.
+    """
+
+    authorities: str
+    required: bool
+    key: str = "[tls] client_ca"
+
+
+def makeContext(
+    certificate: str,
+    key: str,
+    minimumVersion: str,
+    ciphers: str | None,
+    clients: ClientCertificates | None = None,
+) -> SSL.Context:
     """
     A server's TLS context.
 
@@ -63,6 +85,7 @@ def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | 
     @param key: path of its PEM key.
     @param minimumVersion: C{"1.2"} or C{"1.3"}.
     @param ciphers: of TLS 1.2, in OpenSSL's words; L{None} is L{DEFAULT_CIPHERS}.
+    @param clients: L{None} asks clients for no certificate.
 
     @raise ConfigError: a file cannot be used, or the ciphers mean nothing.
     """
@@ -86,7 +109,19 @@ def makeContext(certificate: str, key: str, minimumVersion: str, ciphers: str | 
         context.check_privatekey()
     except (SSL.Error, OSError) as error:
         raise ConfigError(f"[tls] key: {key} does not hold the unencrypted PEM key of {certificate}") from error
+    if clients is not None:
+        _askForCertificates(context, clients)
     return context
+
+
+def _askForCertificates(context: SSL.Context, clients: ClientCertificates) -> None:
+    try:
+        context.load_verify_locations(clients.authorities)
+    except SSL.Error as error:
+        raise ConfigError(f"{clients.key}: {clients.authorities} holds no usable PEM certificates") from error
+    context.set_verify(SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if clients.required else 0))
+    # Without a name OpenSSL takes up no earlier TLS session of a client that may show a certificate, and hangs up.
+    context.set_session_id(b"vncproxy")
 
 
 def _stamp(paths: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
@@ -108,7 +143,13 @@ class FollowedCertificate:
     """
 
     def __init__(
-        self, clock: IReactorTime, certificate: str, key: str, minimumVersion: str, ciphers: str | None
+        self,
+        clock: IReactorTime,
+        certificate: str,
+        key: str,
+        minimumVersion: str,
+        ciphers: str | None,
+        clients: ClientCertificates | None = None,
     ) -> None:
         """
         See L{makeContext}.
@@ -117,10 +158,12 @@ class FollowedCertificate:
         """
         self._clock = clock
         self._paths = (certificate, key)
-        self._rules = (minimumVersion, ciphers)
+        self._minimumVersion = minimumVersion
+        self._ciphers = ciphers
+        self._clients = clients
         self._looked = clock.seconds()
         self._stamp = _stamp(self._paths)
-        self._context = makeContext(*self._paths, *self._rules)
+        self._context = self._make()
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """
@@ -128,6 +171,9 @@ class FollowedCertificate:
         """
         self._look()
         return SSL.Connection(self._context, None)
+
+    def _make(self) -> SSL.Context:
+        return makeContext(*self._paths, self._minimumVersion, self._ciphers, self._clients)
 
     def _look(self) -> None:
         now = self._clock.seconds()
@@ -139,7 +185,7 @@ class FollowedCertificate:
             return
         self._stamp = stamp
         try:
-            self._context = makeContext(*self._paths, *self._rules)
+            self._context = self._make()
         except ConfigError as error:
             _log.error("the changed certificate is not used yet: {error}", error=str(error))
         else:
