@@ -6,7 +6,7 @@ and sessions that a test makes up.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
@@ -100,9 +100,10 @@ class World:
     The API and what stands behind it.
     """
 
-    def __init__(self, clock: IReactorTime | None = None) -> None:
+    def __init__(self, clock: IReactorTime | None = None, **dialects: Any) -> None:
         """
         @param clock: the reactor where there is one; else the time stands still at L{NOW}.
+        @param dialects: what else L{makeAPIResource} takes for further dialects.
         """
         self.clock = Clock() if clock is None else clock
         if isinstance(self.clock, Clock):
@@ -125,6 +126,7 @@ class World:
             baseURL=self.baseURLs.__getitem__,
             problems=lambda: self.problems,
             clock=self.clock,
+            **dialects,
         )
         self.site: Site = makeSite(resource, self.clock)
 

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.server import Site
@@ -43,9 +44,9 @@ class Connection:
 
     _bodiless = False
 
-    def __init__(self, site: Site) -> None:
-        self.transport = StringTransport(peerAddress=_CLIENT)
-        self._channel = cast(Any, site.buildProtocol(_CLIENT))
+    def __init__(self, site: Site, client: IAddress = _CLIENT) -> None:
+        self.transport = StringTransport(peerAddress=client)
+        self._channel = cast(Any, site.buildProtocol(client))
         self._channel.makeConnection(self.transport)
 
     def send(self, data: bytes) -> None:

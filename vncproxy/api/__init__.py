@@ -1,14 +1,16 @@
 """
-The HTTP API: what clouds, dashboards and the C{vncproxy} command speak to.
+The HTTP API: what clouds, dashboards and the C{vncproxy} command speak to, each in its own dialect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
+from vncproxy.api.cloudstack import CloudStack, cloudStackDialect
 from vncproxy.api.http import APIResource, KeyRing
+from vncproxy.api.nova import Nova, novaDialects
 from vncproxy.api.v1 import V1, v1Dialect
 from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
 from vncproxy.model import Console, ConsoleType
@@ -26,6 +28,8 @@ def makeAPIResource(
     problems: Callable[[], Sequence[str]],
     clock: IReactorTime,
     timeout: float = 10.0,
+    guests: bool = False,
+    cloudStackSecrets: Mapping[str, str] | None = None,
 ) -> APIResource:
     """
     The API, ready for L{makeSite<vncproxy.api.site.makeSite>}. What the collaborators are is said at
@@ -33,6 +37,8 @@ def makeAPIResource(
 
     @param keyDigests: L{keyDigest<vncproxy.api.http.keyDigest>} of each API key that is good.
     @param timeout: seconds that one request may take; more than the token authority waits itself.
+    @param guests: whether nova's dialect serves clients on this machine without a key.
+    @param cloudStackSecrets: the secrets of CloudStack's API keys; L{None} does not speak its dialect.
     """
     v1 = V1(
         store=store,
@@ -43,4 +49,8 @@ def makeAPIResource(
         baseURL=baseURL,
         problems=problems,
     )
-    return APIResource([v1Dialect(v1, KeyRing(tuple(keyDigests)))], timeout, clock)
+    keys = KeyRing(tuple(keyDigests))
+    dialects = [v1Dialect(v1, keys), *novaDialects(Nova(v1), keys, guests)]
+    if cloudStackSecrets is not None:
+        dialects.append(cloudStackDialect(CloudStack(v1, cloudStackSecrets, clock)))
+    return APIResource(dialects, timeout, clock)

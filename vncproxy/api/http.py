@@ -45,6 +45,10 @@ _log = Logger()
 #: The longest request body that is read, in bytes.
 BODY_LIMIT: Final = 64 * 1024
 
+_JSON: Final = "application/json"
+
+_TOKENS: Final = b"os-console-auth-tokens"
+
 _B = TypeVar("_B", bound=msgspec.Struct | None)
 
 
@@ -213,7 +217,13 @@ class KeyRing:
         """
         Whether the request shows one of the keys, as C{Authorization: Bearer KEY} or C{X-Auth-Token: KEY}.
         """
-        shown = [keyDigest(key) for key in _shownKeys(request)]
+        return self.opens(shownKeys(request))
+
+    def opens(self, secrets: Iterable[bytes]) -> bool:
+        """
+        Whether one of C{secrets} is one of the keys.
+        """
+        shown = [keyDigest(key) for key in secrets]
         # Every pair is compared, whatever the ones before said: the time taken tells nothing.
         return any([hmac.compare_digest(ours, theirs) for ours in self.digests for theirs in shown])
 
@@ -225,7 +235,10 @@ def keyDigest(key: bytes) -> bytes:
     return sha256(key.strip()).digest()
 
 
-def _shownKeys(request: Request) -> Iterable[bytes]:
+def shownKeys(request: Request) -> Iterable[bytes]:
+    """
+    What the request shows as API keys.
+    """
     for value in request.requestHeaders.getRawHeaders(b"authorization", ()):
         scheme, _, key = value.partition(b" ")
         if scheme.lower() == b"bearer":
@@ -277,8 +290,21 @@ class APIResource(Resource):
             return dialect.tell(error)
         except Exception:
             # The outermost edge: a fault of ours is logged in full, and its client is told no more than that.
-            _log.failure("an API operation failed: {method} {path}", method=request.method, path=request.path)
+            _log.failure(
+                "an API operation failed: {method} {path}", method=request.method, path=loggedPath(request.path)
+            )
             return dialect.tell(VNCProxyError())
+
+
+def loggedPath(path: bytes) -> bytes:
+    """
+    A path as logs may hold it: what follows nova's C{os-console-auth-tokens} is a token.
+    """
+    segments = path.split(b"/")
+    names = [unquote_to_bytes(segment).lower() for segment in segments]
+    if _TOKENS not in names:
+        return path
+    return b"/".join([*segments[: names.index(_TOKENS) + 1], b"***"])
 
 
 async def _run(operation: Operation, call: Call[Any]) -> Answer:
@@ -298,7 +324,7 @@ def _understand(dialect: Dialect, request: Request) -> tuple[Operation, Call[Any
     except KeyError:
         allowed = sorted({*found, "HEAD"} if "GET" in found else found)
         raise MethodRefused(allowed) from None
-    body = None if operation.body is None else decodeBody(operation.body, _bodyOf(request))
+    body = None if operation.body is None else decodeBody(operation.body, readBody(request, _JSON))
     return operation, Call(parameters=parameters, body=body, request=request)
 
 
@@ -330,14 +356,22 @@ def _match(template: Sequence[str], segments: Sequence[str]) -> dict[str, str] |
     return parameters
 
 
-def _bodyOf(request: Request) -> bytes:
+def readBody(request: Request, wanted: str) -> bytes:
+    """
+    The body of a request.
+
+    @param wanted: the content type that it must have, if it says one.
+
+    @raise BodyTooLarge: it is longer than L{BODY_LIMIT}.
+    @raise BodyNotJSON: it says that it is of another type; the text says which is wanted.
+    """
     # A request that comes to a resource has its content, whatever its type says.
     body: bytes = cast(IO[bytes], request.content).read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise BodyTooLarge()
-    kind = (request.getHeader("content-type") or "application/json").partition(";")[0].strip().lower()
-    if body and kind != "application/json":
-        raise BodyNotJSON()
+    kind = (request.getHeader("content-type") or wanted).partition(";")[0].strip().lower()
+    if body and kind != wanted:
+        raise BodyNotJSON("" if wanted == _JSON else f"The body must be sent as `Content-Type: {wanted}`.")
     return body
 
 

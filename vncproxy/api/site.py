@@ -14,7 +14,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from zope.interface import provider
 
-from vncproxy.api.http import BODY_LIMIT
+from vncproxy.api.http import BODY_LIMIT, loggedPath
 from vncproxy.stream import peerAddress
 
 #: A client that goes on sending beyond this many bytes of body is cut off instead of answered.
@@ -64,7 +64,7 @@ def logFormatter(timestamp: str, request: Request) -> str:
     address = peerAddress(request.getClientAddress())
     # An escaped question mark hides a query from the parser, not from who reads the log.
     path = request.uri.partition(b"?")[0].lower().partition(b"%3f")[0]
-    path = request.uri[: len(path)]
+    path = loggedPath(request.uri[: len(path)])
     return (
         f'{address} - - {timestamp} "{_printable(request.method)} {_printable(path)} '
         f'{_printable(request.clientproto)}" {request.code} {request.sentLength or "-"} "-" '
