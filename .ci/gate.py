@@ -32,6 +32,7 @@ _PURE = ",".join(
         "rights.py",
         "targets.py",
         "tokens/rules.py",
+        "tokens/websockify/formats.py",
     )
 )
 

@@ -28,7 +28,7 @@ from vncproxy.model import Target, TargetKind
 DEFAULT_PORT: Final = 5900
 
 # Linux, unix(7): sun_path holds 108 bytes, the last of them a NUL.
-_LONGEST_SOCKET_PATH: Final = 107
+LONGEST_SOCKET_PATH: Final = 107
 
 _BLANK_OR_CONTROL: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -170,8 +170,8 @@ def _parseUNIX(kind: TargetKind, rest: str) -> Target:
         raise _bad("its path is not UTF-8", "Rename the socket.") from error
     if _CONTROL.search(path):
         raise _bad("its path holds a control character", "Rename the socket.")
-    if size > _LONGEST_SOCKET_PATH:
-        raise _bad(f"its path is longer than {_LONGEST_SOCKET_PATH} bytes", "Move the socket to a shorter path.")
+    if size > LONGEST_SOCKET_PATH:
+        raise _bad(f"its path is longer than {LONGEST_SOCKET_PATH} bytes", "Move the socket to a shorter path.")
     return Target(kind, path=path)
 
 

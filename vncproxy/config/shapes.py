@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -36,6 +37,26 @@ What a console's id may be: it stands in paths and in logs, so it needs no escap
 What names a console, in URLs and in lists.
 """
 
+FIXED_TARGET: Final = "FixedTarget"
+"""
+The token plugin with which every viewer has the same target, token or not.
+"""
+
+TOKEN_PLUGINS: Final = (
+    "TokenFile",
+    "ReadOnlyTokenFile",
+    "TokenFileName",
+    "BaseTokenAPI",
+    "JSONTokenApi",
+    "JWTTokenApi",
+    "TokenRedis",
+    "UnixDomainSocketDirectory",
+    FIXED_TARGET,
+)
+
+AUTH_PLUGINS: Final = ("BasicHTTPAuth", "ExpectOrigin", "ClientCertCNAuth")
+
+_DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CSP_SOURCE: Final = re.compile(r"[!-+\--:<-~]+")
 
@@ -163,6 +184,22 @@ def _prefixFaults(text: str) -> Iterator[Fault]:
         yield Fault("it is no prefix", "Write 1 to 64 letters, digits and signs such as : - _, none of * ? [ ] \\.")
 
 
+def _pluginFaults(names: Sequence[str], package: str) -> Callable[[str], Iterator[Fault]]:
+    """
+    A name of websockify's, with its module in front or not, or any other class by its full name.
+    """
+
+    def faults(text: str) -> Iterator[Fault]:
+        name = text.removeprefix(f"websockify.{package}.")
+        if name in names or (name == text and _DOTTED.fullmatch(text)):
+            return
+        close = get_close_matches(name, names, 1)
+        cure = f'Did you mean "{close[0]}"?' if close else f"Write one of {', '.join(names)}, or package.module.Class."
+        yield Fault("there is no such plugin", cure)
+
+    return faults
+
+
 def _hostFaults(text: str) -> Iterator[Fault]:
     if not isHost(text):
         yield Fault("it is neither a host name nor an IP address", "Write it without scheme, port and brackets.")
@@ -206,3 +243,11 @@ ID: Final = Shape("an id", '"vm7"', _idFaults)
 LINE: Final = Shape("a string", '"Web server"', _lineFaults)
 TARGET: Final = Shape("a target URL", '"vnc://10.0.0.5:5901"', _targetFaults)
 SECRET: Final = Shape("a string", '"…"')
+SECRETS: Final = _each(Shape("a string", '"…"'))
+DIRECTORY: Final = Shape("the path of a directory", '"/usr/share/novnc"', _pathFaults)
+TOKEN_PLUGIN: Final = _each(
+    Shape("the name of a token plugin", '"TokenFile"', _pluginFaults(TOKEN_PLUGINS, "token_plugins"))
+)
+AUTH_PLUGIN: Final = Shape(
+    "the name of an authentication plugin", '"BasicHTTPAuth"', _pluginFaults(AUTH_PLUGINS, "auth_plugins")
+)
