@@ -35,6 +35,8 @@ RULES: Final = Rules(
         "backends": 3,
         "directory": 3,
         "certs": 3,
+        "audit": 3,
+        "keys": 3,
         "broker": 4,
         "sessions": 4,
         "frontends": 5,
