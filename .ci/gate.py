@@ -23,11 +23,16 @@ _PURE = ",".join(
     f"vncproxy/{part}"
     for part in (
         "addresses.py",
+        "attempts.py",
+        "api/microversion.py",
+        "api/signature.py",
         "config/*",
         "errors.py",
+        "forwarded.py",
         "httphead.py",
         "model.py",
         "origin.py",
+        "proxyprotocol.py",
         "rfb/*",
         "rights.py",
         "targets.py",

@@ -14,8 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request, Site
 
 from tests.memoryhttp import Connection, Reply
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, KeyRing, Operation, keyDigest
 from vncproxy.api.v1 import tell
+from vncproxy.attempts import Attempts
 from vncproxy.errors import ConsoleUnreachable, VNCProxyError
 
 KEY = {"Authorization": "Bearer sesame"}
@@ -199,6 +201,27 @@ class APIResourceTests(SynchronousTestCase):
         self.site = Site(APIResource([dialect], 10, self.clock), reactor=self.clock)
         self.assertEqual(self.ask("GET", "/things/a", headers={"X-Auth-Token": ""}).status, 401)
 
+    def test_tooManyAttempts(self) -> None:
+        """
+        An address that showed too many wrong keys is told to wait, even with the right one, until the time is over;
+        another one, told by somebody who is trusted, is served, and what needs no key is served to all.
+        """
+        dialect = Dialect("", self.table.operations(), KeyRing((keyDigest(b"sesame"),)).admits, tell)
+        trusted, attempts = TrustedPeers.parse(["203.0.113.9"]), Attempts(1, self.clock.seconds)
+        self.site = Site(APIResource([dialect], 10, self.clock, trusted, attempts), reactor=self.clock)
+
+        def status(address: str, key: str, path: str = "/things/a") -> int:
+            return self.ask("GET", path, headers={"X-Forwarded-For": address, "X-Auth-Token": key}).status
+
+        self.assertEqual(status("198.51.100.1", "wrong"), 401)
+        reply = self.ask("GET", "/things/a", headers={"X-Forwarded-For": "198.51.100.1", **KEY})
+        self.assertEqual((reply.status, self.reason(reply)), (429, "too_many_attempts"))
+        self.assertEqual(reply.headers["retry-after"], "60")
+        self.assertEqual(status("198.51.100.1", "", "/open"), 204)
+        self.assertEqual(status("198.51.100.2", "sesame"), 200)
+        self.clock.advance(60)
+        self.assertEqual(status("198.51.100.1", "sesame"), 200)
+
     def test_keysAreSecret(self) -> None:
         """
         Neither the key nor its digest stands in the ring's repr.
@@ -334,6 +357,6 @@ class OperationTests(SynchronousTestCase):
         An operation names every status that its gates and it itself may answer.
         """
         show, keep, *_, open_ = Table().operations()
-        self.assertEqual({error.httpStatus for error in show.refusals}, {401, 404, 500, 503})
-        self.assertEqual({error.httpStatus for error in keep.refusals}, {400, 401, 404, 413, 415, 500, 503})
+        self.assertEqual({error.httpStatus for error in show.refusals}, {401, 404, 429, 500, 503})
+        self.assertEqual({error.httpStatus for error in keep.refusals}, {400, 401, 404, 413, 415, 429, 500, 503})
         self.assertEqual({error.httpStatus for error in open_.refusals}, {500, 503})

@@ -32,11 +32,11 @@ class DescribeTests(SynchronousTestCase):
         Every status that can be answered is named, those of the gates too.
         """
         for method, path, statuses in (
-            ("get", "/v1/consoles", "200 401 500 503"),
-            ("put", "/v1/consoles/{console}", "200 201 400 401 404 409 413 415 500 503"),
-            ("delete", "/v1/consoles/{console}", "204 401 404 409 500 503"),
-            ("post", "/v1/consoles/{console}/access", "201 400 401 404 409 413 415 500 502 503"),
-            ("delete", "/v1/sessions/{session}", "204 401 404 500 503"),
+            ("get", "/v1/consoles", "200 401 429 500 503"),
+            ("put", "/v1/consoles/{console}", "200 201 400 401 404 409 413 415 429 500 503"),
+            ("delete", "/v1/consoles/{console}", "204 401 404 409 429 500 503"),
+            ("post", "/v1/consoles/{console}/access", "201 400 401 404 409 413 415 429 500 502 503"),
+            ("delete", "/v1/sessions/{session}", "204 401 404 429 500 503"),
             ("get", "/healthz", "200 500 503"),
         ):
             self.assertEqual(" ".join(self.operation(method, path)["responses"]), statuses, path)

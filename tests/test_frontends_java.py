@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.webworld import CLIENT, Answer, FakeBroker, RecordingSink, Wire, admitted
 from vncproxy import errors
+from vncproxy.attempts import Attempts
 from vncproxy.broker import Broker
 from vncproxy.errors import ConsoleUnreachable, Draining, TokensUnreachable, TokenUnknown, VNCProxyError
 from vncproxy.frontends.java import JavaFactory
@@ -70,6 +71,23 @@ class JavaTestCase(SynchronousTestCase):
         wire.hangUp()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         return answer
+
+
+class AttemptsTests(JavaTestCase):
+    def test_tooMany(self) -> None:
+        """
+        An address that showed too many wrong tokens is answered 429 with the time to wait, in its own dialect; others
+        are served.
+        """
+        attempts = Attempts(1, lambda: 0.0)
+        self.factory = JavaFactory(self.clock, cast(Broker, self.broker), SECONDS, True, attempts)
+        self.connect(TIGHT)
+        self.broker.viewers.clear()
+        attempts.failed(CLIENT.host)
+        for data, version in ((NOVA, "HTTP/1.1"), (TIGHT, "HTTP/1.0"), (b"GET /?token= HTTP/1.1\r\n\r\n", "HTTP/1.1")):
+            words = "Too Many Requests: Too many wrong links or keys came from your address. Try again in a moment."
+            answer = self.assertRefused(data, f"{version} 429 {words}")
+            self.assertEqual(answer.headers["retry-after"], "60")
 
 
 class RequestTests(JavaTestCase):

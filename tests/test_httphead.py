@@ -218,12 +218,13 @@ class EncodeResponseTests(SynchronousTestCase):
             b"Gr\xc3\xbc\xc3\x9fe\n",
         )
 
-    def test_versionAndLocation(self) -> None:
+    def test_versionAndHeaders(self) -> None:
         """
         The version is the client's, and a redirect says where to.
         """
-        lines = encodeResponse(308, "Permanent Redirect", "", "HTTP/1.0", "https://a/b").split(b"\r\n")
-        self.assertEqual(lines[0], b"HTTP/1.0 308 Permanent Redirect")
+        lines = encodeResponse(308, "Moved", "", "HTTP/1.0", {"Location": "https://a/b", "X": "y"}).split(b"\r\n")
+        self.assertEqual(lines[0], b"HTTP/1.0 308 Moved")
+        self.assertIn(b"X: y", lines)
         self.assertIn(b"Location: https://a/b", lines)
 
     def test_foreignCharacters(self) -> None:

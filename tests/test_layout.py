@@ -20,12 +20,17 @@ RULES: Final = Rules(
         "model": 0,
         "interfaces": 0,
         "addresses": 1,
+        "attempts": 1,
         "config": 1,
+        "forwarded": 1,
+        "proxyprotocol": 1,
         "httphead": 1,
         "origin": 1,
         "rfb": 1,
         "rights": 1,
         "targets": 1,
+        "patience": 2,
+        "consoleauth": 2,
         "stream": 2,
         "curfew": 2,
         "relay": 2,
@@ -35,6 +40,7 @@ RULES: Final = Rules(
         "backends": 3,
         "directory": 3,
         "certs": 3,
+        "secretfile": 3,
         "audit": 3,
         "keys": 3,
         "broker": 4,
@@ -42,11 +48,18 @@ RULES: Final = Rules(
         "frontends": 5,
         "demo": 5,
         "api": 6,
+        "admitting": 7,
+        "controlling": 7,
         "service": 7,
         "tap": 8,
+        "controllertap": 8,
         "cli": 8,
     },
     beside={
+        # What rules on client addresses go by.
+        ("config", "addresses"),
+        ("attempts", "addresses"),
+        ("forwarded", "addresses"),
         # Interfaces speak of values and of errors.
         ("interfaces", "errors"),
         ("interfaces", "model"),
@@ -55,8 +68,16 @@ RULES: Final = Rules(
         # The pump is the fast path of streams, and of the relay between two.
         ("stream", "pump"),
         ("relay", "pump"),
+        # The token-check protocol knows its peers by their addresses, tunes their sockets, and waits for answers.
+        ("consoleauth", "stream"),
+        ("consoleauth", "patience"),
         # A store forgets what the rules on tokens, which are pure, call dead.
         ("stores", "tokens"),
+        # All of them are the composition root.
+        ("service", "admitting"),
+        ("service", "controlling"),
+        # Two command lines of one service.
+        ("controllertap", "tap"),
         # The broker puts what it relays among the sessions.
         ("broker", "sessions"),
     },

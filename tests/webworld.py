@@ -21,7 +21,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api.site import makeSite
+from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.broker import Broker
 from vncproxy.certs import FollowedCertificate, selfSigned
 from vncproxy.frontends.pages import Body, Page
@@ -275,6 +277,9 @@ PAGES: Final = {
 }
 
 
+NOBODY: Final = TrustedPeers()
+
+
 class WebWorld:
     """
     A C{web} frontend with everything around it.
@@ -287,6 +292,8 @@ class WebWorld:
         publishedScheme: str | None = None,
         allowedOrigins: Sequence[str] = (),
         frameAncestors: Sequence[str] = ("'self'",),
+        trusted: TrustedPeers = NOBODY,
+        attempts: Attempts = ANY_NUMBER,
     ) -> None:
         self.clock = Clock()
         self.broker = FakeBroker()
@@ -300,6 +307,8 @@ class WebWorld:
             publishedScheme=publishedScheme,
             allowedOrigins=allowedOrigins,
             frameAncestors=frameAncestors,
+            trusted=trusted,
+            attempts=attempts,
         )
         self.site: Site = makeSite(resource, self.clock)
 

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.curfew import AnyBytes, Curfew
 from vncproxy.errors import (
     ConsoleBroken,
@@ -24,6 +25,7 @@ from vncproxy.errors import (
     ProtocolError,
     ServiceUnavailable,
     StreamEnded,
+    TokenError,
     TokenExpired,
     UnparseableInput,
     VNCProxyError,
@@ -61,11 +63,14 @@ class Broker:
         handshakeSeconds: float,
         halfClosedSeconds: float,
         rules: SessionRules = _NO_RULES,
+        attempts: Attempts = ANY_NUMBER,
     ) -> None:
         """
         @param makeID: a new session id at each call.
         @param handshakeSeconds: how long a viewer, and a console, may take for its RFB handshake.
         @param halfClosedSeconds: see L{Relay}.
+        @param rules: what holds for each session.
+        @param attempts: is told of wrong tokens.
         """
         self._clock = clock
         self._authority = authority
@@ -76,6 +81,7 @@ class Broker:
         self._handshakeSeconds = handshakeSeconds
         self._halfClosedSeconds = halfClosedSeconds
         self._rules = rules
+        self._attempts = attempts
         self._serving: set[Deferred[None]] = set()
         self._reporting: set[Deferred[None]] = set()
 
@@ -114,6 +120,8 @@ class Broker:
             # Either the viewer is gone, and does not hear this, or the proxy is going.
             viewer.refuse(Draining("the viewer was being let in"))
         except VNCProxyError as error:
+            if grant is None and isinstance(error, TokenError):
+                self._attempts.failed(viewer.facts.address)
             _logRefusal(viewer.facts, grant, error)
             viewer.refuse(error)
         except Exception:

@@ -204,7 +204,7 @@ class TooManyAttempts(VNCProxyError):
     reason = "too_many_attempts"
     closeCode = 1013
     httpStatus = 429
-    told = "Too many wrong links were tried from your address. Try again in a moment."
+    told = "Too many wrong links or keys came from your address. Try again in a moment."
 
     def __init__(self, retryAfter: int) -> None:
         super().__init__(f"not heard for {retryAfter} s")

@@ -6,6 +6,8 @@ The head of an HTTP/1 request, as far as the raw frontends need one: a request l
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -95,13 +97,13 @@ def parseRequestHead(head: bytes) -> RequestHead:
 
 
 def encodeResponse(
-    status: int, phrase: str, body: str, version: str = "HTTP/1.1", location: str | None = None
+    status: int, phrase: str, body: str, version: str = "HTTP/1.1", headers: Mapping[str, str] = MappingProxyType({})
 ) -> bytes:
     """
     A whole response in plain text, after which the connection closes.
 
     @param phrase: stands in the status line, where Java viewers show it to their user.
-    @param location: where to go instead.
+    @param headers: further ones.
     """
     text = body.encode("utf-8")
     lines = [
@@ -112,6 +114,5 @@ def encodeResponse(
         "X-Content-Type-Options: nosniff",
         "Connection: close",
     ]
-    if location is not None:
-        lines.append(f"Location: {location}")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode("latin-1", "replace") + HEAD_END + text

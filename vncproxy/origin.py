@@ -66,8 +66,8 @@ def mayConnect(
     @param host: value of the C{Host} header.
     @param schemes: those under which the proxy is published; C{ws} stands for C{http}, C{wss} for C{https}.
     @param allowed: of other sites that may, host names (any scheme) or whole origins; C{*} is every site.
-    @param forwarded: value of C{X-Forwarded-Proto}, L{None} without one. It is taken for the scheme of a page of this
-        very host: what stands in front knows how the page came, and no page of another site can send this header.
+    @param forwarded: the scheme by which the page came, as somebody in front that is trusted tells it; L{None} if
+        nobody does. It is taken for the scheme of a page of this very host.
     """
     if origin is None or "*" in allowed:
         return True

@@ -5,15 +5,20 @@ The HTTP API: what clouds, dashboards and the C{vncproxy} command speak to, each
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api.cloudstack import CloudStack, cloudStackDialect
 from vncproxy.api.http import APIResource, KeyRing
 from vncproxy.api.nova import Nova, novaDialects
 from vncproxy.api.v1 import V1, v1Dialect
+from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
 from vncproxy.model import Console, ConsoleType
+
+_NOBODY: Final = TrustedPeers()
 
 
 def makeAPIResource(
@@ -30,6 +35,8 @@ def makeAPIResource(
     timeout: float = 10.0,
     guests: bool = False,
     cloudStackSecrets: Mapping[str, str] | None = None,
+    trusted: TrustedPeers = _NOBODY,
+    attempts: Attempts = ANY_NUMBER,
 ) -> APIResource:
     """
     The API, ready for L{makeSite<vncproxy.api.site.makeSite>}. What the collaborators are is said at
@@ -39,6 +46,8 @@ def makeAPIResource(
     @param timeout: seconds that one request may take; more than the token authority waits itself.
     @param guests: whether nova's dialect serves clients on this machine without a key.
     @param cloudStackSecrets: the secrets of CloudStack's API keys; L{None} does not speak its dialect.
+    @param trusted: those that forward for others, and whose C{X-Forwarded-For} counts.
+    @param attempts: the wrong keys that clients have shown.
     """
     v1 = V1(
         store=store,
@@ -53,4 +62,4 @@ def makeAPIResource(
     dialects = [v1Dialect(v1, keys), *novaDialects(Nova(v1), keys, guests)]
     if cloudStackSecrets is not None:
         dialects.append(cloudStackDialect(CloudStack(v1, cloudStackSecrets, clock)))
-    return APIResource(dialects, timeout, clock)
+    return APIResource(dialects, timeout, clock, trusted, attempts)

@@ -37,8 +37,11 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api.bodies import decodeBody
-from vncproxy.errors import RequestError, ServiceUnavailable, TokensUnreachable, VNCProxyError
+from vncproxy.attempts import ANY_NUMBER, Attempts
+from vncproxy.errors import RequestError, ServiceUnavailable, TokensUnreachable, TooManyAttempts, VNCProxyError
+from vncproxy.frontends.clients import clientOf
 
 _log = Logger()
 
@@ -48,6 +51,8 @@ BODY_LIMIT: Final = 64 * 1024
 _JSON: Final = "application/json"
 
 _TOKENS: Final = b"os-console-auth-tokens"
+
+_NOBODY: Final = TrustedPeers()
 
 _B = TypeVar("_B", bound=msgspec.Struct | None)
 
@@ -169,7 +174,7 @@ class Operation:
         """
         gates: list[type[VNCProxyError]] = []
         if not self.open:
-            gates.append(KeyRefused)
+            gates += [KeyRefused, TooManyAttempts]
         if "{" in self.path:
             gates.append(PathUnknown)
         if self.body is not None:
@@ -253,15 +258,26 @@ class APIResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, dialects: Sequence[Dialect], timeout: float, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        dialects: Sequence[Dialect],
+        timeout: float,
+        clock: IReactorTime,
+        trusted: TrustedPeers = _NOBODY,
+        attempts: Attempts = ANY_NUMBER,
+    ) -> None:
         """
         @param dialects: one of them has the empty prefix and answers what is nobody else's.
         @param timeout: seconds that one operation may take.
+        @param trusted: those that forward for others, and whose C{X-Forwarded-For} counts.
+        @param attempts: the wrong keys that clients have shown.
         """
         super().__init__()
         self._dialects = sorted(dialects, key=lambda dialect: len(dialect.prefix), reverse=True)
         self._timeout = timeout
         self._clock = clock
+        self._trusted = trusted
+        self._attempts = attempts
 
     def render(self, request: Request) -> int:
         """
@@ -279,13 +295,16 @@ class APIResource(Resource):
 
     async def _answer(self, dialect: Dialect, request: Request) -> Answer:
         try:
-            operation, call = _understand(dialect, request)
+            operation, call = self._understand(dialect, request)
             running = Deferred.fromCoroutine(_run(operation, call))
             return await running.addTimeout(self._timeout, self._clock)
         except CancelledError:
             raise
         except DeferredTimeout:
             return dialect.tell(ServiceUnavailable())
+        except TooManyAttempts as error:
+            answer = dialect.tell(error)
+            return attrs.evolve(answer, headers={**answer.headers, "Retry-After": str(error.retryAfter)})
         except VNCProxyError as error:
             return dialect.tell(error)
         except Exception:
@@ -294,6 +313,29 @@ class APIResource(Resource):
                 "an API operation failed: {method} {path}", method=request.method, path=loggedPath(request.path)
             )
             return dialect.tell(VNCProxyError())
+
+    def _understand(self, dialect: Dialect, request: Request) -> tuple[Operation, Call[Any]]:
+        found = _operationsAt(dialect, request.path)
+        strangers = found and all(operation.open for operation, _ in found.values())
+        if not strangers:
+            self._checkKey(dialect, request)
+        if not found:
+            raise PathUnknown()
+        method = request.method.decode("ascii", "replace")
+        try:
+            operation, parameters = found["GET" if method == "HEAD" else method]
+        except KeyError:
+            allowed = sorted({*found, "HEAD"} if "GET" in found else found)
+            raise MethodRefused(allowed) from None
+        body = None if operation.body is None else decodeBody(operation.body, readBody(request, _JSON))
+        return operation, Call(parameters=parameters, body=body, request=request)
+
+    def _checkKey(self, dialect: Dialect, request: Request) -> None:
+        address = clientOf(request, self._trusted).address
+        self._attempts.check(address)
+        if not dialect.admits(request):
+            self._attempts.failed(address)
+            raise KeyRefused()
 
 
 def loggedPath(path: bytes) -> bytes:
@@ -309,23 +351,6 @@ def loggedPath(path: bytes) -> bytes:
 
 async def _run(operation: Operation, call: Call[Any]) -> Answer:
     return await operation.run(call)
-
-
-def _understand(dialect: Dialect, request: Request) -> tuple[Operation, Call[Any]]:
-    found = _operationsAt(dialect, request.path)
-    strangers = found and all(operation.open for operation, _ in found.values())
-    if not strangers and not dialect.admits(request):
-        raise KeyRefused()
-    if not found:
-        raise PathUnknown()
-    method = request.method.decode("ascii", "replace")
-    try:
-        operation, parameters = found["GET" if method == "HEAD" else method]
-    except KeyError:
-        allowed = sorted({*found, "HEAD"} if "GET" in found else found)
-        raise MethodRefused(allowed) from None
-    body = None if operation.body is None else decodeBody(operation.body, readBody(request, _JSON))
-    return operation, Call(parameters=parameters, body=body, request=request)
 
 
 def _operationsAt(dialect: Dialect, path: bytes) -> dict[str, tuple[Operation, dict[str, str]]]:

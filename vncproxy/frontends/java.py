@@ -19,8 +19,9 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.broker import Broker
-from vncproxy.errors import RequestError, StreamEnded, TokenMissing, VNCProxyError
+from vncproxy.errors import RequestError, StreamEnded, TokenMissing, TooManyAttempts, VNCProxyError
 from vncproxy.frontends.conversation import converse
 from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse, parseRequestHead
 from vncproxy.interfaces import IViewer
@@ -33,6 +34,7 @@ _PHRASES: Final = {
     400: "Invalid Request",
     401: "Not Authorized",
     408: "Request Timeout",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
@@ -91,7 +93,9 @@ def _refusal(error: VNCProxyError, version: str) -> bytes:
     The response that tells an error.
     """
     words = str(error) if isinstance(error, RequestError) else error.told
-    return encodeResponse(error.httpStatus, f"{_PHRASES[error.httpStatus]}: {words}", words + "\n", version)
+    phrase = f"{_PHRASES[error.httpStatus]}: {words}"
+    more = {"Retry-After": str(error.retryAfter)} if isinstance(error, TooManyAttempts) else {}
+    return encodeResponse(error.httpStatus, phrase, words + "\n", version, more)
 
 
 class JavaFactory(ServerFactory):
@@ -101,15 +105,24 @@ class JavaFactory(ServerFactory):
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, broker: Broker, handshakeSeconds: float, halfCloseable: bool) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        broker: Broker,
+        handshakeSeconds: float,
+        halfCloseable: bool,
+        attempts: Attempts = ANY_NUMBER,
+    ) -> None:
         """
         @param handshakeSeconds: how long a client may take for its request.
         @param halfCloseable: whether its connections can be closed in one direction; not under TLS.
+        @param attempts: the wrong tokens that clients have shown.
         """
         self._clock = clock
         self._broker = broker
         self._handshakeSeconds = handshakeSeconds
         self._halfCloseable = halfCloseable
+        self._attempts = attempts
 
     def buildProtocol(self, addr: IAddress | None) -> ByteStream:
         """
@@ -127,6 +140,7 @@ class JavaFactory(ServerFactory):
         try:
             head = parseRequestHead(await stream.readUntil(HEAD_END, HEAD_LIMIT))
             version = "HTTP/1.1" if head.originForm else "HTTP/1.0"
+            self._attempts.check(address)
             facts = _facts(head, address)
         except StreamEnded:
             stream.close()

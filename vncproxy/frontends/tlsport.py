@@ -3,12 +3,13 @@ A port that speaks TLS, and tells those who come without it where to go::
 
     first byte 0x16 (a TLS handshake record, RFC 8446 section 5.1)  ──► TLS, then the frontend
     anything else ──► read as an HTTP request ──► 308 to https, or a 400 in words
+                      or the frontend as well, where both are served on one port
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -42,7 +43,10 @@ def redirect(head: RequestHead) -> bytes:
     host = head.headers.get("host", "")
     if head.target.startswith("/") and not head.target.startswith("//") and _HOST.fullmatch(host):
         return encodeResponse(
-            308, "Permanent Redirect", "This port speaks TLS: use https.\n", location=f"https://{host}{head.target}"
+            308,
+            "Permanent Redirect",
+            "This port speaks TLS: use https.\n",
+            headers={"Location": f"https://{host}{head.target}"},
         )
     return encodeResponse(400, "Bad Request: this port speaks TLS", "This port speaks TLS: use https.\n")
 
@@ -102,13 +106,16 @@ class TLSPortFactory(ServerFactory):
         creator: IOpenSSLServerConnectionCreator,
         wrapped: IProtocolFactory,
         handshakeSeconds: float,
+        alsoPlain: bool = False,
     ) -> None:
         """
         @param handshakeSeconds: how long a client may take for the TLS handshake, and for a request in clear.
+        @param alsoPlain: serve those who come without TLS as well.
         """
         self.clock = clock
         self.handshakeSeconds = handshakeSeconds
         self._wrapped = wrapped
+        self._alsoPlain = alsoPlain
         self._tls = TLSMemoryBIOFactory(creator, False, wrapped, clock)
 
     def doStart(self) -> None:
@@ -137,6 +144,8 @@ class TLSPortFactory(ServerFactory):
         """
         if first == _HANDSHAKE_RECORD:
             return self._tls.buildProtocol(addr)
+        if self._alsoPlain:
+            return cast(IProtocol, self._wrapped.buildProtocol(cast(IAddress, addr)))
         return converse(self.clock, self._answer)
 
     async def _answer(self, stream: ByteStream) -> None:
