@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.integration.peers.bench import Bench
+from tests.integration.peers.raw import Preceded
 from tests.integration.peers.rfb import Refused
 
 _KEY: Final = b64encode(b"sixteen bytes ok")
@@ -38,15 +40,20 @@ _TABLE: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in _MASK)
 _BINARY, _CLOSE, _PING, _PONG = 2, 8, 9, 10
 
 
-def endpointOf(bench: Bench, url: str, trust: Path | None = None) -> IStreamClientEndpoint:
+def endpointOf(
+    bench: Bench, url: str, trust: Path | None = None, preamble: Sequence[bytes] = ()
+) -> IStreamClientEndpoint:
     """
     The way to the host and port of a URL.
 
     @param trust: PEM file of the certificate that the server must show; L{None} speaks in clear.
+    @param preamble: see L{Preceded}; it is sent before TLS begins.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None and parts.port is not None
-    endpoint = TCP4ClientEndpoint(bench.reactor, parts.hostname, parts.port)
+    endpoint: IStreamClientEndpoint = TCP4ClientEndpoint(bench.reactor, parts.hostname, parts.port)
+    if preamble:
+        endpoint = Preceded(bench, endpoint, preamble)
     if trust is None:
         return endpoint
     root = trustRootFromCertificates([Certificate.loadPEM(trust.read_bytes())])
@@ -190,16 +197,27 @@ class WebSocketEndpoint:
 
     wire: _Wire
 
-    def __init__(self, bench: Bench, url: str, trust: Path | None = None, cookie: str = "") -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        url: str,
+        trust: Path | None = None,
+        cookie: str = "",
+        headers: Sequence[str] = (),
+        preamble: Sequence[bytes] = (),
+    ) -> None:
         """
         @param url: an access URL; what is opened is the WebSocket that its page would open.
         @param trust: see L{endpointOf}.
         @param cookie: to be sent.
+        @param headers: whole lines, to be sent, too.
+        @param preamble: see L{endpointOf}.
         """
         self._bench = bench
         self._url = url
-        self._endpoint = endpointOf(bench, url, trust)
+        self._endpoint = endpointOf(bench, url, trust, preamble)
         self._cookie = cookie
+        self._headers = tuple(headers)
         self.head = ""
         self.told: tuple[int, str] | None = None
         self.over = False
@@ -219,6 +237,7 @@ class WebSocketEndpoint:
             "Sec-WebSocket-Version: 13",
             f"Sec-WebSocket-Key: {_KEY.decode()}",
             *([f"Cookie: {self._cookie}"] if self._cookie else []),
+            *self._headers,
         ]
         request = "\r\n".join((*lines, "", "")).encode()
         connecting: Deferred[Any] = self._endpoint.connect(
