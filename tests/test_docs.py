@@ -31,8 +31,9 @@ PACKAGE: Final = ROOT / "vncproxy"
 README: Final = ROOT / "README.rst"
 FAQ: Final = ROOT / "docs/faq.rst"
 ARCHITECTURE: Final = ROOT / "docs/architecture.rst"
+RULES_PAGE: Final = ROOT / "docs/rules.rst"
 PAGES: Final = PACKAGE / "pages/README.rst"
-DOCUMENTS: Final = (README, FAQ, ARCHITECTURE, ROOT / "docs/dependencies.rst", PAGES)
+DOCUMENTS: Final = (README, FAQ, ARCHITECTURE, ROOT / "docs/dependencies.rst", RULES_PAGE, PAGES)
 
 _LARGEST_PICTURE: Final = 150_000
 

@@ -118,7 +118,7 @@ def removeConsole(remote: Remote, identity: str) -> None:
     """
     Forget a console and revoke its tokens.
 
-    Sessions that are up go on; `vncproxy session kill` ends them.
+    Its sessions on the proxy that is asked end.
     """
     remote.ask("DELETE", "consoles", identity)
     click.echo(f"{printable(identity)} is forgotten.", err=True)
@@ -190,7 +190,7 @@ def revokeTokens(remote: Remote, identity: str, asJSON: bool) -> None:
     """
     Revoke every URL that was made for CONSOLE.
 
-    Sessions that are up go on; `vncproxy session kill` ends them.
+    Its sessions on the proxy that is asked end.
     """
     answer = remote.ask("DELETE", "consoles", identity, "tokens")
     if asJSON:
