@@ -79,6 +79,7 @@ The hash of a token that no test adds.
 
 _HASHES = st.integers(0, 2**256 - 1).map("{:064x}".format)
 _TIMES = st.floats(0, 4e9)
+_RESUMES = st.builds(Resume, _HASHES, st.integers(0, 9), _TIMES, st.sampled_from(("", "p1", "p2")))
 _TOKENS = st.builds(
     TokenRecord,
     hash=_HASHES.filter(lambda text: text != NOBODY),
@@ -88,7 +89,7 @@ _TOKENS = st.builds(
     usesLeft=st.none() | st.integers(0, 2**31),
     viewOnly=st.booleans(),
     clientAddress=st.none() | st.ip_addresses().map(str),
-    resumes=st.lists(st.builds(Resume, _HASHES, st.integers(0, 9), _TIMES), max_size=4).map(tuple),
+    resumes=st.lists(_RESUMES, max_size=4).map(tuple),
     owner=st.text(st.characters(exclude_categories=("Cs",))),
 )
 _WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=9)
@@ -372,6 +373,21 @@ class StoreSuite(_Case):
         kept = self.results([self.store.token(token(number).hash) for number in (1, 2)])
         self.assertEqual([each.resumes for each in kept], [(Resume("a" * 64, 0, 90.0), idle), (idle,)])
         self.assertEqual(self.result(self.store.abandonSessions(95.0)), 0)
+
+    def test_abandonOwnSessions(self) -> None:
+        """
+        Where several proxies sign their sessions, a restart of one ends its own, and none of the others'.
+        """
+        mine, theirs = Resume("a" * 64, 1, proxy="p1"), Resume("a" * 64, 1, proxy="p2")
+        self.result(self.store.addToken(token(1)))
+        self.result(self.store.amendToken(token(1).hash, _always(attrs.evolve(token(1), resumes=(mine, theirs)))))
+        self.result(self.store.addToken(attrs.evolve(token(2), resumes=(theirs,))))
+        self.assertEqual(self.result(self.store.abandonSessions(90.0)), 0)
+        self.assertEqual(self.result(self.store.abandonSessions(90.0, "p1")), 1)
+        self.assertEqual(self.result(self.store.abandonSessions(95.0, "p1")), 0)
+        kept = self.results([self.store.token(token(number).hash) for number in (1, 2)])
+        idle = attrs.evolve(mine, live=0, until=90.0)
+        self.assertEqual([each.resumes for each in kept], [(idle, theirs), (theirs,)])
 
     def test_purge(self) -> None:
         """

@@ -27,6 +27,7 @@ from vncproxy.tokens.rules import (
 _WINDOW = 60.0
 _FRESH = TokenRecord(hash="f" * 64, consoleID="vm7", consoleType=ConsoleType.NOVNC, expires=1000.0)
 _VIEWER = ViewerFacts(frontend="web", consoleType=ConsoleType.NOVNC, address="203.0.113.9", token="T")
+_PROXIES = st.sampled_from(("", "p1", "p2"))
 
 
 def _hash(number: int) -> str:
@@ -215,6 +216,59 @@ class EndTests(SynchronousTestCase):
         self.assertIs(abandoned(quiet, 90.0), quiet)
 
 
+class ProxiesTests(SynchronousTestCase):
+    """
+    Several proxies, one store.
+    """
+
+    def test_resumeElsewhere(self) -> None:
+        """
+        A browser may come back to another proxy, which signs the session; where it has none any more is forgotten.
+        """
+        spent = spend(_FRESH, _VIEWER, 0, _hash(1), "p1")
+        self.assertEqual(spent.resumes, (Resume(_hash(1), 1, proxy="p1"),))
+        idle = ended(spent, _hash(1), 10, _WINDOW, "p1")
+        back = spend(idle, _VIEWER, 70, _hash(1), "p2")
+        self.assertEqual(back.resumes, (Resume(_hash(1), 1, 70.0, "p2"),))
+        self.assertTrue(granted(back, _hash(1)).resumed)
+        self.assertRaises(TokenUsed, spend, idle, _VIEWER, 71, _hash(1), "p2")
+
+    def test_sessionsOnTwo(self) -> None:
+        """
+        A browser with sessions on two proxies keeps its right while either is up, and each ends its own.
+        """
+        neighbour = Resume(_hash(2), 1, proxy="p2")
+        record = attrs.evolve(spend(_FRESH, _VIEWER, 0, _hash(1), "p1"))
+        record = attrs.evolve(record, resumes=(*record.resumes, neighbour))
+        both = spend(record, _VIEWER, 5, _hash(1), "p2")
+        one, other = Resume(_hash(1), 1, proxy="p1"), Resume(_hash(1), 1, proxy="p2")
+        self.assertEqual(both.resumes, (other, one, neighbour))
+        self.assertTrue(granted(both, _hash(1)).resumed)
+        self.assertIs(ended(both, _hash(1), 10, _WINDOW, "p3"), both)
+        half = ended(both, _hash(1), 10, _WINDOW, "p1")
+        self.assertEqual(half.resumes, (other, Resume(_hash(1), 0, 70.0, "p1"), neighbour))
+        self.assertTrue(granted(spend(half, _VIEWER, 500, _hash(1), "p1"), _hash(1)).resumed)
+        self.assertEqual(ended(both, _hash(1), 10, 0, "p1").resumes, (neighbour,))
+
+    def test_abandonedHere(self) -> None:
+        """
+        What a restart ends are the sessions of that proxy alone.
+        """
+        record = spend(spend(_FRESH, _VIEWER, 0, _hash(1), "p1"), _VIEWER, 0, _hash(1), "p2")
+        after = abandoned(record, 90.0, "p1")
+        self.assertEqual(after.resumes, (Resume(_hash(1), 1, proxy="p2"), Resume(_hash(1), 0, 90.0, "p1")))
+        self.assertIs(abandoned(after, 95.0, "p1"), after)
+        self.assertIs(abandoned(record, 90.0), record)
+
+    def test_undoneHere(self) -> None:
+        """
+        A redemption is taken back at the proxy that made it.
+        """
+        spent = spend(_FRESH, _VIEWER, 0, _hash(1), "p1")
+        record = undone(spent, granted(spent, _hash(1)), 5, _WINDOW, "p1")
+        self.assertEqual(record.resumes, (Resume(_hash(1), 0, 65.0, "p1"),))
+
+
 class LookTests(SynchronousTestCase):
     """
     Tests for L{redeemable}, L{dead} and L{sameAddress}.
@@ -270,18 +324,18 @@ class _Life(RuleBasedStateMachine):
         self.record = attrs.evolve(_FRESH, usesLeft=self.uses)
         self.now = 0.0
         self.admitted = 0
-        self.up: dict[int, Grant] = {}
+        self.up: dict[int, tuple[str, Grant]] = {}
         self.serial = 0
 
-    @rule(target=grants, browser=st.none() | st.integers(0, 4))
-    def redeem(self, browser: int | None) -> int:
+    @rule(target=grants, browser=st.none() | st.integers(0, 4), proxy=_PROXIES)
+    def redeem(self, browser: int | None, proxy: str) -> int:
         self.serial += 1
         resumeHash = None if browser is None else _hash(browser)
         mayResume = any(
             each.hash == resumeHash and (each.live or self.now <= each.until) for each in self.record.resumes
         )
         try:
-            self.record = spend(self.record, _VIEWER, self.now, resumeHash)
+            self.record = spend(self.record, _VIEWER, self.now, resumeHash, proxy)
         except TokenError:
             assert not mayResume
             assert self.now >= self.record.expires or self.admitted >= self.uses
@@ -291,26 +345,26 @@ class _Life(RuleBasedStateMachine):
         if not grant.resumed:
             assert self.now < self.record.expires
             self.admitted += 1
-        self.up[self.serial] = grant
+        self.up[self.serial] = (proxy, grant)
         return self.serial
 
     @rule(grant=grants, window=st.sampled_from((0.0, _WINDOW)))
     def end(self, grant: int, window: float) -> None:
-        ending = self.up.pop(grant, None)
+        proxy, ending = self.up.pop(grant, ("", None))
         if ending is not None and ending.resumeHash is not None:
-            self.record = ended(self.record, ending.resumeHash, self.now, window)
+            self.record = ended(self.record, ending.resumeHash, self.now, window, proxy)
 
     @rule(grant=grants)
     def undo(self, grant: int) -> None:
-        undoing = self.up.pop(grant, None)
+        proxy, undoing = self.up.pop(grant, ("", None))
         if undoing is not None:
             self.admitted -= undoing.resumeHash is None
-            self.record = undone(self.record, undoing, self.now, _WINDOW)
+            self.record = undone(self.record, undoing, self.now, _WINDOW, proxy)
 
-    @rule()
-    def restart(self) -> None:
-        self.up.clear()
-        self.record = abandoned(self.record, self.now + _WINDOW)
+    @rule(proxy=_PROXIES)
+    def restart(self, proxy: str) -> None:
+        self.up = {serial: up for serial, up in self.up.items() if up[0] != proxy}
+        self.record = abandoned(self.record, self.now + _WINDOW, proxy)
 
     @rule(seconds=st.sampled_from((1.0, _WINDOW, _WINDOW + 1, 400.0)))
     def wait(self, seconds: float) -> None:
@@ -326,6 +380,7 @@ class _Life(RuleBasedStateMachine):
     @invariant()
     def nobodyIsForgottenTooEarly(self) -> None:
         bound = {each.hash for each in self.record.resumes if each.live}
+        assert len({(each.hash, each.proxy) for each in self.record.resumes}) == len(self.record.resumes)
         assert dead(self.record, self.now) <= (not bound and self.now >= self.record.expires)
 
 

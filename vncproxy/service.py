@@ -127,6 +127,7 @@ class ProxyService(Service):
         self._tlsSelfSigned = tlsSelfSigned
         self._demo = demo
         self._schemes = {"web": "http", "java": "http", "api": "http", "demo": "vnc"}
+        self._proxyID = config.proxy.id or socket.gethostname()
         self._ports: dict[str, list[IListeningPort]] = {}
         # What undoes the start, as far as that has come; the last is done first.
         self._undoing: list[Callable[[], Any]] = []
@@ -159,9 +160,10 @@ class ProxyService(Service):
         ]
         if self._demo:
             fixed.append(self._startDemo())
-        store = makeStore(self._config.store.url or "", self._reactor)
+        store = makeStore(self._config.store, self._reactor, self._proxyID)
         self._undoing.append(store.close)
-        authority = StoreAuthority(store, self._reactor, self._config.consoleauth)
+        proxy = self._proxyID if store.shared else ""
+        authority = StoreAuthority(store, self._reactor, self._config.consoleauth, proxy=proxy)
         doors = self._build(store, authority, fixed, key, creator)
         await store.open()
         # It takes up what an earlier run has left before anybody comes.
@@ -233,7 +235,7 @@ class ProxyService(Service):
         Make every part. Returns the doors: name, endpoint strings, and who serves behind them.
         """
         config, reactor = self._config, self._reactor
-        sessions = Sessions(config.proxy.id or socket.gethostname(), config.proxy.capacity, config.limits.sessions)
+        sessions = Sessions(self._proxyID, config.proxy.capacity, config.limits.sessions)
         catalog = ChainedDirectory([StaticDirectory(fixed), StoredDirectory(store)])
         self._broker = self._makeBroker(authority, catalog, sessions)
         seconds = config.limits.handshake_seconds

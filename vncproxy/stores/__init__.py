@@ -4,22 +4,28 @@ Stores: where consoles and tokens live. One behaviour, whatever is underneath.
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IReactorFromThreads
+from typing import Any
 
+from vncproxy.config import StoreSection
+from vncproxy.config.stores import BadStore, SQLitePlace, parseStore
 from vncproxy.errors import ConfigError
 from vncproxy.interfaces import IStore
+from vncproxy.stores.redis import RedisStore
 from vncproxy.stores.sqlite import SQLiteStore
 
 
-def makeStore(url: str, reactor: IReactorFromThreads) -> IStore:
+def makeStore(settings: StoreSection, reactor: Any, proxy: str = "") -> IStore:
     """
-    The store that a C{[store] url} names. Nothing is opened before its C{open}.
+    The store that C{[store]} names. Nothing is opened before its C{open}.
 
-    @param url: C{sqlite:/absolute/path}.
+    @param proxy: what this proxy signs its sessions with, where the store is shared.
 
     @raise ConfigError: the URL names no store.
     """
-    scheme, _, path = url.partition(":")
-    if scheme != "sqlite" or not path.startswith("/"):
-        raise ConfigError("store.url: it names no store. Write sqlite:/ABSOLUTE/PATH.")
-    return SQLiteStore(path, reactor)
+    try:
+        place = parseStore(settings.url or "")
+    except BadStore as error:
+        raise ConfigError(f"store.url: {error}") from error
+    if isinstance(place, SQLitePlace):
+        return SQLiteStore(place.path, reactor)
+    return RedisStore(reactor, place, settings, proxy)

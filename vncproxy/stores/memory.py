@@ -22,6 +22,8 @@ class MemoryStore:
     Consoles, tokens, keys and the audit trail in dictionaries.
     """
 
+    shared = False
+
     def __init__(self) -> None:
         self._consoles: dict[str, Console] = {}
         self._tokens: dict[str, TokenRecord] = {}
@@ -97,14 +99,14 @@ class MemoryStore:
         self._check()
         return self._forget(lambda record: record.consoleID == consoleID)
 
-    async def abandonSessions(self, until: float) -> int:
+    async def abandonSessions(self, until: float, proxy: str = "") -> int:
         """
         See L{IStore.abandonSessions}.
         """
         self._check()
         touched = 0
         for tokenHash, record in self._tokens.items():
-            self._tokens[tokenHash] = rules.abandoned(record, until)
+            self._tokens[tokenHash] = rules.abandoned(record, until, proxy)
             touched += self._tokens[tokenHash] is not record
         return touched
 

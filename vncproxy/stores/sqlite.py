@@ -40,6 +40,8 @@ class SQLiteStore:
     Consoles, tokens, keys and the audit trail in one SQLite file.
     """
 
+    shared = False
+
     def __init__(self, path: str, reactor: IReactorFromThreads) -> None:
         """
         @param path: absolute; the file is made, at mode 600, if there is none.
@@ -101,11 +103,11 @@ class SQLiteStore:
         """
         return await self._jobs.submit(partial(_deleteTokens, consoleID))
 
-    async def abandonSessions(self, until: float) -> int:
+    async def abandonSessions(self, until: float, proxy: str = "") -> int:
         """
         See L{IStore.abandonSessions}.
         """
-        return await self._jobs.submit(partial(_abandonSessions, until))
+        return await self._jobs.submit(partial(_abandonSessions, until, proxy))
 
     async def purge(self, now: float) -> int:
         """
@@ -217,9 +219,9 @@ def _deleteTokens(consoleID: str, connection: sqlite3.Connection) -> int:
     return connection.execute("DELETE FROM tokens WHERE console = ?", (consoleID,)).rowcount
 
 
-def _abandonSessions(until: float, connection: sqlite3.Connection) -> int:
+def _abandonSessions(until: float, proxy: str, connection: sqlite3.Connection) -> int:
     records = [_readToken(row) for row in connection.execute(f"{_TOKEN} WHERE resumes != '[]'")]
-    amended = [rules.abandoned(record, until) for record in records]
+    amended = [rules.abandoned(record, until, proxy) for record in records]
     touched = [new for old, new in zip(records, amended, strict=True) if new is not old]
     _putTokens(touched, connection)
     return len(touched)

@@ -67,12 +67,13 @@ class _Ending:
     resumeHash: str
     at: float
     window: float
+    proxy: str
 
     def __call__(self, record: TokenRecord) -> TokenRecord:
         """
         The record after it.
         """
-        return rules.ended(record, self.resumeHash, self.at, self.window)
+        return rules.ended(record, self.resumeHash, self.at, self.window, self.proxy)
 
 
 @implementer(ITokenAuthority)
@@ -87,15 +88,18 @@ class StoreAuthority:
         clock: IReactorTime,
         settings: ConsoleAuthSection,
         makeToken: Callable[[], str] = mintToken,
+        proxy: str = "",
     ) -> None:
         """
         @param store: open.
         @param clock: its seconds are those since the epoch.
+        @param proxy: with what it signs its sessions in a store that other proxies use, too; no two share it.
         """
         self._store = store
         self._clock = clock
         self._settings = settings
         self._makeToken = makeToken
+        self._proxy = proxy
         # Ends of sessions that the store could not be told.
         self._untold: deque[_Ending] = deque(maxlen=_MOST_UNTOLD)
         self._tidying = TimerService(_TIDY_SECONDS, self._tidyQuietly)
@@ -107,7 +111,7 @@ class StoreAuthority:
         and every few minutes.
         """
         until = self._clock.seconds() + self._settings.resume_window
-        abandoned = await self._answer(self._store.abandonSessions(until))
+        abandoned = await self._answer(self._store.abandonSessions(until, self._proxy))
         if abandoned:
             _log.info("{count} tokens had sessions when the last run ended; they may be resumed", count=abandoned)
         self._tidying.startService()
@@ -174,7 +178,7 @@ class StoreAuthority:
         resumeHash = _resumeHash(facts.resume)
         now = self._clock.seconds()
         spending = self._store.amendToken(
-            _hash(facts.token), lambda record: rules.spend(record, facts, now, resumeHash)
+            _hash(facts.token), lambda record: rules.spend(record, facts, now, resumeHash, self._proxy)
         )
         redeeming = self._grant(spending, resumeHash)
         return await self._answer(redeeming, late=self._undo)
@@ -186,7 +190,8 @@ class StoreAuthority:
         if grant.resumeHash is None:
             return
         window = self._settings.resume_window if resumable else 0.0
-        await self._answer(self._tell(_Ending(grant.tokenHash, grant.resumeHash, self._clock.seconds(), window)))
+        ending = _Ending(grant.tokenHash, grant.resumeHash, self._clock.seconds(), window, self._proxy)
+        await self._answer(self._tell(ending))
 
     async def deleteTokensForInstance(self, consoleID: str) -> int:
         """
@@ -231,7 +236,9 @@ class StoreAuthority:
         Take back a redemption that came too late for its viewer, or whose viewer had gone.
         """
         now, window = self._clock.seconds(), self._settings.resume_window
-        await self._store.amendToken(grant.tokenHash, lambda record: rules.undone(record, grant, now, window))
+        await self._store.amendToken(
+            grant.tokenHash, lambda record: rules.undone(record, grant, now, window, self._proxy)
+        )
 
     async def _answer(
         self, work: Coroutine[Any, Any, _T], late: Callable[[_T], Coroutine[Any, Any, None]] | None = None

@@ -9,6 +9,9 @@ What a token is worth: pure rules over its record.
     a browser's right to come back:  bound (live 1) ──ended──► until now + window ──► stale
                                          ╰◄────────── resumed ──────────╯
 
+Where several proxies share a store, each signs the sessions that it carries: when it starts again, it knows which of
+those that are written down were its own. A browser may come back to any of them.
+
 Time is in seconds since the epoch, hashes are SHA-256 in hexadecimal. Every rule takes a record and returns the next
 one; none reads a clock, so a store may run one as often as it needs to, in any thread.
 """
@@ -30,11 +33,12 @@ How many browsers a token remembers. A browser beyond them is served, but may no
 """
 
 
-def spend(record: TokenRecord, facts: ViewerFacts, now: float, resumeHash: str | None) -> TokenRecord:
+def spend(record: TokenRecord, facts: ViewerFacts, now: float, resumeHash: str | None, proxy: str = "") -> TokenRecord:
     """
     Redeem the token for one viewer: by the right to resume where its browser holds it, else for one use.
 
     @param resumeHash: of the browser's resume secret, or L{None} where the viewer cannot keep one.
+    @param proxy: which proxy the viewer has come to, where several share the store.
 
     @raise TokenWrongType: it is for another kind of viewer.
     @raise TokenWrongAddress: it is pinned to another address.
@@ -46,14 +50,14 @@ def spend(record: TokenRecord, facts: ViewerFacts, now: float, resumeHash: str |
     if record.clientAddress is not None and not sameAddress(record.clientAddress, facts.address):
         raise TokenWrongAddress(f"pinned to {record.clientAddress}, shown by {facts.address}")
     bound = _find(record, resumeHash)
-    if bound is not None and _holds(bound, now):
-        return _replace(record, bound, attrs.evolve(bound, live=bound.live + 1))
+    if any(_holds(each, now) for each in bound):
+        return _rejoin(record, bound, proxy)
     if record.usesLeft == 0:
         raise TokenUsed("no use is left")
     if now >= record.expires:
         raise TokenExpired(f"over for {now - record.expires:.0f} s")
     usesLeft = None if record.usesLeft is None else record.usesLeft - 1
-    return attrs.evolve(record, usesLeft=usesLeft, resumes=_bind(record.resumes, resumeHash, now))
+    return attrs.evolve(record, usesLeft=usesLeft, resumes=_bind(record.resumes, resumeHash, now, proxy))
 
 
 def redeemable(record: TokenRecord, consoleType: ConsoleType | None, now: float) -> bool:
@@ -77,28 +81,29 @@ def granted(record: TokenRecord, resumeHash: str | None) -> Grant:
         consoleType=record.consoleType,
         expires=record.expires,
         viewOnly=record.viewOnly,
-        resumeHash=None if bound is None else bound.hash,
-        resumed=bound is not None and (bound.live > 1 or bound.until != 0),
+        resumeHash=resumeHash if bound else None,
+        resumed=sum(each.live for each in bound) > 1 or any(each.until != 0 for each in bound),
         owner=record.owner,
     )
 
 
-def ended(record: TokenRecord, resumeHash: str, now: float, window: float) -> TokenRecord:
+def ended(record: TokenRecord, resumeHash: str, now: float, window: float, proxy: str = "") -> TokenRecord:
     """
-    A session of this browser has ended: after its last one it may come back for C{window} seconds. A window of zero
-    ends the right at once.
+    A session of this browser at C{proxy} has ended: after its last one it may come back for C{window} seconds. A window
+    of zero ends the right at once.
     """
     bound = _find(record, resumeHash)
-    if bound is None:
+    if window <= 0 and bound:
+        return attrs.evolve(record, resumes=tuple(each for each in record.resumes if each not in bound))
+    own = _own(bound, proxy)
+    if own is None:
         return record
-    if window <= 0:
-        return attrs.evolve(record, resumes=tuple(each for each in record.resumes if each is not bound))
-    live = max(bound.live - 1, 0)
-    until = bound.until if live else now + window
-    return _replace(record, bound, attrs.evolve(bound, live=live, until=until))
+    live = max(own.live - 1, 0)
+    until = own.until if live else now + window
+    return _replace(record, own, attrs.evolve(own, live=live, until=until))
 
 
-def undone(record: TokenRecord, grant: Grant, now: float, window: float) -> TokenRecord:
+def undone(record: TokenRecord, grant: Grant, now: float, window: float, proxy: str = "") -> TokenRecord:
     """
     The redemption that gave C{grant} reached nobody: its viewer had gone, or had been told to try again.
 
@@ -106,20 +111,21 @@ def undone(record: TokenRecord, grant: Grant, now: float, window: float) -> Toke
     use back: without a right to resume nobody can have come in on it meanwhile.
     """
     if grant.resumeHash is not None:
-        return ended(record, grant.resumeHash, now, window)
+        return ended(record, grant.resumeHash, now, window, proxy)
     if record.usesLeft is None:
         return record
     return attrs.evolve(record, usesLeft=record.usesLeft + 1)
 
 
-def abandoned(record: TokenRecord, until: float) -> TokenRecord:
+def abandoned(record: TokenRecord, until: float, proxy: str = "") -> TokenRecord:
     """
-    No session is up any more: every browser that had one may come back until C{until}.
+    No session at C{proxy} is up any more: every browser that had one there may come back until C{until}.
     """
-    if not any(each.live for each in record.resumes):
+    gone = [each for each in record.resumes if each.live and each.proxy == proxy]
+    if not gone:
         return record
-    resumes = tuple(attrs.evolve(each, live=0, until=until) if each.live else each for each in record.resumes)
-    return attrs.evolve(record, resumes=resumes)
+    resumes = (attrs.evolve(each, live=0, until=until) if each in gone else each for each in record.resumes)
+    return attrs.evolve(record, resumes=tuple(resumes))
 
 
 def dead(record: TokenRecord, now: float) -> bool:
@@ -153,19 +159,39 @@ def _holds(resume: Resume, now: float) -> bool:
     return resume.live > 0 or now <= resume.until
 
 
-def _find(record: TokenRecord, resumeHash: str | None) -> Resume | None:
+def _find(record: TokenRecord, resumeHash: str | None) -> tuple[Resume, ...]:
+    """
+    What a browser holds, one entry for each proxy that it has been at.
+    """
     if resumeHash is None:
-        return None
+        return ()
     # All are compared, and each in constant time: how long it takes says nothing about what is stored.
-    matches = [each for each in record.resumes if compare_digest(each.hash, resumeHash)]
-    return matches[0] if matches else None
+    return tuple([each for each in record.resumes if compare_digest(each.hash, resumeHash)])
+
+
+def _own(bound: tuple[Resume, ...], proxy: str) -> Resume | None:
+    return next((each for each in bound if each.proxy == proxy), None)
+
+
+def _rejoin(record: TokenRecord, bound: tuple[Resume, ...], proxy: str) -> TokenRecord:
+    """
+    One more session of a browser that holds the right: at the proxy where it was, or at another. Proxies that it has no
+    session at any more are forgotten; when its right would have ended is not.
+    """
+    own = _own(bound, proxy)
+    until = max(each.until for each in bound)
+    joined = Resume(bound[0].hash, 1 if own is None else own.live + 1, until, proxy)
+    others = [each for each in bound if each.live and each is not own]
+    first = record.resumes.index(bound[0])
+    rest = [each for each in record.resumes if each not in bound]
+    return attrs.evolve(record, resumes=(*rest[:first], joined, *others, *rest[first:]))
 
 
 def _replace(record: TokenRecord, old: Resume, new: Resume) -> TokenRecord:
     return attrs.evolve(record, resumes=tuple(new if each is old else each for each in record.resumes))
 
 
-def _bind(resumes: tuple[Resume, ...], resumeHash: str | None, now: float) -> tuple[Resume, ...]:
+def _bind(resumes: tuple[Resume, ...], resumeHash: str | None, now: float, proxy: str) -> tuple[Resume, ...]:
     if resumeHash is None:
         return resumes
     held = [each for each in resumes if _holds(each, now)]
@@ -174,4 +200,4 @@ def _bind(resumes: tuple[Resume, ...], resumeHash: str | None, now: float) -> tu
         if idle is None:
             return tuple(held)
         held.remove(idle)
-    return (*held, Resume(resumeHash, live=1))
+    return (*held, Resume(resumeHash, live=1, proxy=proxy))
