@@ -138,7 +138,7 @@ class ProblemTests(SynchronousTestCase):
         for text, line, key, cure in (
             ("[web]\nlisten = []\nlistn = 1", 3, "web.listn", 'Did you mean "listen"?'),
             ("[web]\ntoken_ttl = 1", 2, "web.token_ttl", "It belongs below [consoleauth]."),
-            ("[store]\nlisten = 1", 2, "store.listen", "It belongs below [web] or [java] or [api]."),
+            ("[store]\nlisten = 1", 2, "store.listen", "It belongs below [web] or [java] or [api] or [consoleauth]."),
             ("[store]\nxyz = 1", 2, "store.xyz", "[store] takes url, password_file,"),
             ('[[console]]\nid = "a"\nurl = "vnc://h"\nporrt = 1', 4, "console.porrt", "[console] takes id, url"),
         ):
@@ -188,6 +188,7 @@ class ProblemTests(SynchronousTestCase):
         A value of the right type that means nothing is told why; of a list, which entry.
         """
         for text, message in (
+            ('[web]\ntrusted_proxies = ["unix", "nginx"]', "in entry 2, it is no network"),
             ("[web]\nheartbeat = -1", "it must be a number of seconds, or 0 for none"),
             ("[web]\nheartbeat = nan", "it must be a number of seconds, or 0 for none"),
             ('[web]\nlisten = "http"', "no kind of endpoint"),
@@ -219,6 +220,9 @@ class ProblemTests(SynchronousTestCase):
         raw = '[[console]]\nid = "a"\nurl = "tcp://h:1"\npassword = "p"\n'
         self.assertProblem(raw, 4, "console.password", "nobody logs in to a raw console", "vnc://")
         self.assertEqual(checkConfig(f"{tls}self_signed = false", "a"), [])
+        proxied = "[java]\nproxy_protocol = true\n"
+        self.assertProblem(proxied, 2, "java.proxy_protocol", "nobody is trusted", "trusted_proxies in [web]")
+        self.assertEqual(checkConfig(proxied + '[web]\ntrusted_proxies = ["unix", "10.0.0.0/8"]', "a"), [])
 
     def test_doors(self) -> None:
         """

@@ -13,7 +13,9 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 import attrs
 import msgspec
 
+from vncproxy.config.controller import controllerKeyFaults
 from vncproxy.config.lines import KeyPath, Lines
+from vncproxy.config.openstack import NOVA_PLUGIN, novaKeyFaults
 from vncproxy.config.problems import Fault, Problem
 from vncproxy.config.sections import Config, Section, StaticConsole
 from vncproxy.config.shapes import Shape
@@ -198,6 +200,13 @@ class _Check:
         if "certificate" in tls and tls.get("self_signed"):
             self._report(("tls", "self_signed"), Fault("there is a certificate already", "Leave one of the two out."))
         self._store(known.get("store", {}))
+        for key, fault in controllerKeyFaults(known.get("consoleauth", {})):
+            self._report(("consoleauth", key), fault)
+        self._plugins(known)
+        nova = novaKeyFaults(known.get("nova", {})) if NOVA_PLUGIN in known.get("tokens", {}).get("plugin", ()) else ()
+        for key, fault in nova:
+            self._report(("nova", key) if key else ("nova",), fault)
+        self._proxyProtocol(known)
         self._doors(known)
         seen: set[str] = set()
         for index, keys in enumerate(consoles):
@@ -227,6 +236,38 @@ class _Check:
         if "password_file" in keys and redis is not None and redis.password is not None:
             fault = Fault("there is a password in url already", "Leave one of the two out.")
             self._report(("store", "password_file"), fault)
+
+    def _plugins(self, known: Mapping[str, Mapping[str, Any]]) -> None:
+        """
+        A plugin has what it needs, and nothing is given to none.
+        """
+        web, tokens = known.get("web", {}), known.get("tokens", {})
+        for key in ("auth_source", "web_auth"):
+            if web.get(key) and "auth_plugin" not in web:
+                self._report(("web", key), Fault("there is no plugin to go with it", "Write auth_plugin, too."))
+        if "ClientCertCNAuth" in web.get("auth_plugin", "") and "client_ca" not in known.get("tls", {}):
+            cure = "Write client_ca in [tls]."
+            self._report(("web", "auth_plugin"), Fault("viewers are not asked for certificates", cure))
+        plugins, given = tokens.get("plugin", ()), tokens.get("source", ())
+        if len(given) > len(plugins):
+            self._report(("tokens", "source"), Fault("there are more sources than plugins", "Write one for each."))
+        lacking = [
+            name for at, name in enumerate(plugins) if at >= len(given) and "." not in name and name != NOVA_PLUGIN
+        ]
+        if lacking:
+            cure = 'Write source: one for each plugin, in their order; "" where one needs none.'
+            self._report(("tokens", "plugin"), Fault(f"{lacking[0]} has no source", cure))
+
+    def _proxyProtocol(self, known: Mapping[str, Mapping[str, Any]]) -> None:
+        """
+        Headers of the PROXY protocol come from somebody.
+        """
+        if known.get("web", {}).get("trusted_proxies"):
+            return
+        for name, keys in known.items():
+            if keys.get("proxy_protocol"):
+                fault = Fault("nobody is trusted to send its headers", "Write trusted_proxies in [web], too.")
+                self._report((name, "proxy_protocol"), fault)
 
     def _doors(self, known: Mapping[str, Mapping[str, Any]]) -> None:
         """

@@ -24,6 +24,18 @@ _S = TypeVar("_S", bound=Section)
 
 _MOST_BYTES: Final = 1024 * 1024
 
+_NOVA_PATHS: Final = ("password_file", "application_credential_secret_file", "token_file", "ca_certs")
+
+_CONSOLEAUTH_PATHS: Final = (
+    "server_certificate",
+    "server_key",
+    "client_ca",
+    "key_file",
+    "client_certificate",
+    "client_key",
+    "ca_certs",
+)
+
 _PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
 
 
@@ -118,9 +130,15 @@ def _withPaths(config: Config, directory: str) -> Config:
     """
     The configuration with its paths taken from a directory.
     """
-    tls = _joined(config.tls, ("certificate", "key"), directory)
+    tls = _joined(config.tls, ("certificate", "key", "client_ca"), directory)
+    web = _joined(config.web, ("directory",), directory)
     store = _joined(config.store, ("password_file", "ca_certs", "client_certificate", "client_key"), directory)
-    return msgspec.structs.replace(config, tls=tls, store=store)
+    consoleauth = _joined(config.consoleauth, _CONSOLEAUTH_PATHS, directory)
+    nova = _joined(config.nova, _NOVA_PATHS, directory)
+    cloudstack = _joined(config.cloudstack, ("keys_file",), directory)
+    return msgspec.structs.replace(
+        config, tls=tls, store=store, web=web, consoleauth=consoleauth, nova=nova, cloudstack=cloudstack
+    )
 
 
 def _joined(section: _S, keys: Iterable[str], directory: str) -> _S:

@@ -5,11 +5,14 @@ The configuration as values: what each key means, its unit and its default. This
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import zip_longest
 from typing import Annotated, Literal
 
 import msgspec
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.config import shapes
+from vncproxy.config.controller import DEFAULT_LISTEN
 from vncproxy.model import Clipboard, SessionLimits, SessionRules, Sharing
 
 Endpoints = Annotated[tuple[str, ...], shapes.ENDPOINTS]
@@ -18,6 +21,8 @@ SecondsOrNone = Annotated[float, shapes.SECONDS_OR_NONE]
 Count = Annotated[int, shapes.COUNT]
 BaseURL = Annotated[str | None, shapes.BASE_URL]
 Path = Annotated[str | None, shapes.PATH]
+ServiceURL = Annotated[str | None, shapes.SERVICE_URL]
+Name = Annotated[str | None, shapes.LINE]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +40,14 @@ class WebSection(Section, frozen=True, kw_only=True):
     @ivar allowed_origins: further origins, or host names, whose pages may open consoles.
     @ivar frame_ancestors: sources that may show the page in a frame (C{Content-Security-Policy}).
     @ivar heartbeat: seconds between WebSocket pings; 0 sends none.
+    @ivar trusted_proxies: networks in CIDR notation, and C{"unix"}, of those who forward for others: what they say of
+        their clients is believed, on every port.
+    @ivar proxy_protocol: they begin each connection with a header of the PROXY protocol.
+    @ivar page: our page is served.
+    @ivar directory: files that are served in place of our page.
+    @ivar auth_plugin: what decides who may open a WebSocket, before its token is looked at.
+    @ivar auth_source: what that plugin is given.
+    @ivar web_auth: it decides who may have pages, too.
     """
 
     listen: Endpoints = ("tcp:6080:interface=127.0.0.1",)
@@ -42,6 +55,26 @@ class WebSection(Section, frozen=True, kw_only=True):
     allowed_origins: Annotated[tuple[str, ...], shapes.ORIGINS] = ()
     frame_ancestors: Annotated[tuple[str, ...], shapes.SOURCES] = ("'self'",)
     heartbeat: SecondsOrNone = 30.0
+    trusted_proxies: Annotated[tuple[str, ...], shapes.PEERS] = ()
+    proxy_protocol: Annotated[bool, shapes.SWITCH] = False
+    page: Annotated[bool, shapes.SWITCH] = True
+    directory: Annotated[str | None, shapes.DIRECTORY] = None
+    auth_plugin: Annotated[str | None, shapes.AUTH_PLUGIN] = None
+    auth_source: Annotated[str | None, shapes.SECRET] = None
+    web_auth: Annotated[bool, shapes.SWITCH] = False
+
+    def __repr__(self) -> str:
+        """
+        What may stand in a log: C{auth_source} is a secret.
+        """
+        return f"WebSection(listen={self.listen!r})"
+
+    @property
+    def trusted(self) -> TrustedPeers:
+        """
+        C{trusted_proxies}, parsed.
+        """
+        return TrustedPeers.parse(self.trusted_proxies)
 
 
 class JavaSection(Section, frozen=True, kw_only=True):
@@ -50,10 +83,12 @@ class JavaSection(Section, frozen=True, kw_only=True):
 
     @ivar listen: endpoint strings; none of them switches the frontend off.
     @ivar xvpvncproxy_base_url: what access URLs begin with; L{None} is made from C{listen}.
+    @ivar proxy_protocol: as in C{[web]}.
     """
 
     listen: Endpoints = ("tcp:6081:interface=127.0.0.1",)
     xvpvncproxy_base_url: BaseURL = None
+    proxy_protocol: Annotated[bool, shapes.SWITCH] = False
 
 
 class TLSSection(Section, frozen=True, kw_only=True):
@@ -65,6 +100,9 @@ class TLSSection(Section, frozen=True, kw_only=True):
     @ivar minimum_version: the oldest version of TLS that is spoken.
     @ivar ciphers: OpenSSL's list for TLS 1.2; L{None} is our choice.
     @ivar self_signed: make a certificate where none is named.
+    @ivar key_password: decrypts the private key.
+    @ivar client_ca: PEM file of the authorities whose certificates viewers must show; L{None} asks for none.
+    @ivar ssl_only: who speaks without TLS is sent to where it is spoken; else both are served on one port.
     """
 
     certificate: Path = None
@@ -72,6 +110,15 @@ class TLSSection(Section, frozen=True, kw_only=True):
     minimum_version: Annotated[Literal["1.2", "1.3"], shapes.TLS_VERSION] = "1.2"
     ciphers: Annotated[str | None, shapes.CIPHERS] = None
     self_signed: Annotated[bool, shapes.SWITCH] = False
+    key_password: Annotated[str | None, shapes.SECRET] = None
+    client_ca: Path = None
+    ssl_only: Annotated[bool, shapes.SWITCH] = True
+
+    def __repr__(self) -> str:
+        """
+        What may stand in a log: C{key_password} is a secret.
+        """
+        return f"TLSSection(certificate={self.certificate!r}, key={self.key!r})"
 
 
 class APISection(Section, frozen=True, kw_only=True):
@@ -79,28 +126,127 @@ class APISection(Section, frozen=True, kw_only=True):
     The HTTP API.
 
     @ivar listen: endpoint strings.
+    @ivar allow_unauthenticated_loopback: programs on this machine need no key for nova's dialect.
+    @ivar proxy_protocol: as in C{[web]}.
     """
 
     listen: Endpoints = ("tcp:8774:interface=127.0.0.1",)
+    allow_unauthenticated_loopback: Annotated[bool, shapes.SWITCH] = False
+    proxy_protocol: Annotated[bool, shapes.SWITCH] = False
 
 
 class ConsoleAuthSection(Section, frozen=True, kw_only=True):
     """
-    Tokens.
+    Tokens, and the protocol by which proxies ask a controller about them.
 
+    @ivar listen: endpoint strings of the controller; none of them switches it off, and so does C{connect}.
+    @ivar server_certificate: PEM file with the certificate that a controller shows, and its chain; L{None} serves
+        without TLS. UNIX sockets always do.
+    @ivar server_key: PEM file with its private key; L{None} where the certificate's file holds it.
+    @ivar client_ca: PEM file with the authorities whose certificates let peers in; L{None} lets nobody in by one.
+    @ivar connect: where the controller is that a proxy asks (L{vncproxy.config.controller}); L{None} is none, the proxy
+        is its own.
+    @ivar key_file: file with the API key that the controller lets us in by.
+    @ivar client_certificate: PEM file with a certificate that the controller lets us in by.
+    @ivar client_key: PEM file with its private key; L{None} where the certificate's file holds it.
+    @ivar ca_certs: PEM file with the authorities that may have signed the controller's certificate; L{None} is those
+        that the host trusts.
     @ivar token_ttl: for how many seconds a token may be redeemed.
     @ivar uses: how often a token may be redeemed; 0 is any number of times.
     @ivar timeout: after how many seconds a silent token service counts as out of reach.
     @ivar resume_window: for how many seconds a browser that was cut off may come back with a token that is used up; 0
         ends that right at once.
     @ivar enforce_session_timeout: a session ends when its token expires.
+    @ivar proxy_protocol: as in C{[web]}.
     """
 
+    listen: Endpoints = DEFAULT_LISTEN
+    server_certificate: Path = None
+    server_key: Path = None
+    client_ca: Path = None
+    connect: Annotated[str | None, shapes.CONTROLLER] = None
+    key_file: Path = None
+    client_certificate: Path = None
+    client_key: Path = None
+    ca_certs: Path = None
     token_ttl: Seconds = 600.0
     uses: Count = 1
     timeout: Seconds = 5.0
     resume_window: SecondsOrNone = 60.0
     enforce_session_timeout: Annotated[bool, shapes.SWITCH] = False
+    proxy_protocol: Annotated[bool, shapes.SWITCH] = False
+
+
+class TokensSection(Section, frozen=True, kw_only=True):
+    """
+    Further sources of tokens, in websockify's manner. Tokens that our own API has made are always good.
+
+    @ivar plugin: the sources, in the order in which they are asked.
+    @ivar source: what each of them is given.
+    @ivar host_token: the host that a request is sent to is its token, where it shows none.
+    @ivar mediate: the proxy speaks RFB with what such a token leads to; else it passes on the bytes as they are.
+    """
+
+    plugin: Annotated[tuple[str, ...], shapes.TOKEN_PLUGIN] = ()
+    source: Annotated[tuple[str, ...], shapes.SECRETS] = ()
+    host_token: Annotated[bool, shapes.SWITCH] = False
+    mediate: Annotated[bool, shapes.SWITCH] = False
+
+    def __repr__(self) -> str:
+        """
+        What may stand in a log: C{source} may hold passwords.
+        """
+        return f"TokensSection(plugin={self.plugin!r})"
+
+    @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """
+        The plugins, each with what it is given; nothing where there is nothing.
+        """
+        return tuple(zip_longest(self.plugin, self.source[: len(self.plugin)], fillvalue=""))
+
+
+class CloudStackSection(Section, frozen=True, kw_only=True):
+    """
+    CloudStack's dialect of the API.
+
+    @ivar keys_file: file with API keys and their secrets; L{None} does not speak it.
+    """
+
+    keys_file: Path = None
+
+
+class NovaSection(Section, frozen=True, kw_only=True):
+    """
+    Whom the token plugin C{nova} asks. What must stand together is said in L{vncproxy.config.openstack}.
+
+    @ivar auth_url: of Keystone, with its C{/v3} or without.
+    @ivar username: with which we log in there, with C{user_domain_name}.
+    @ivar password_file: file with its password.
+    @ivar project_name: the project that we log in to, with C{project_domain_name}.
+    @ivar application_credential_id: with which we log in instead.
+    @ivar application_credential_secret_file: file with its secret.
+    @ivar region_name: whose compute API is asked; L{None} is the first of the catalog.
+    @ivar interface: which of its endpoints is asked.
+    @ivar endpoint_override: where the compute API is, in place of what the catalog says.
+    @ivar token_file: file with a token that is good for ever, in place of a login.
+    @ivar ca_certs: PEM file with the authorities that may have signed their certificates; L{None} is those that the
+        host trusts.
+    """
+
+    auth_url: ServiceURL = None
+    username: Name = None
+    user_domain_name: Name = "Default"
+    password_file: Path = None
+    project_name: Name = None
+    project_domain_name: Name = "Default"
+    application_credential_id: Name = None
+    application_credential_secret_file: Path = None
+    region_name: Name = None
+    interface: Annotated[Literal["public", "internal", "admin"], shapes.INTERFACE] = "public"
+    endpoint_override: ServiceURL = None
+    token_file: Path = None
+    ca_certs: Path = None
 
 
 class StoreSection(Section, frozen=True, kw_only=True):
@@ -237,6 +383,9 @@ class Config(Section, frozen=True, kw_only=True):
     tls: TLSSection = TLSSection()
     api: APISection = APISection()
     consoleauth: ConsoleAuthSection = ConsoleAuthSection()
+    tokens: TokensSection = TokensSection()
+    nova: NovaSection = NovaSection()
+    cloudstack: CloudStackSection = CloudStackSection()
     store: StoreSection = StoreSection()
     proxy: ProxySection = ProxySection()
     backend: BackendSection = BackendSection()

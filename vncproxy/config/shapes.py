@@ -17,7 +17,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from vncproxy.addresses import UNIX
+from vncproxy.config.controller import controllerFaults
 from vncproxy.config.endpoints import endpointFaults
+from vncproxy.config.openstack import NOVA_PLUGIN
 from vncproxy.config.problems import Fault
 from vncproxy.config.stores import BadStore, parseStore
 from vncproxy.targets import BadTarget, isHost, parseTarget
@@ -52,6 +55,7 @@ TOKEN_PLUGINS: Final = (
     "TokenRedis",
     "UnixDomainSocketDirectory",
     FIXED_TARGET,
+    NOVA_PLUGIN,
 )
 
 AUTH_PLUGINS: Final = ("BasicHTTPAuth", "ExpectOrigin", "ClientCertCNAuth")
@@ -116,6 +120,11 @@ def _networkFaults(text: str) -> Iterator[Fault]:
             yield Fault("it is no network", 'Write for instance "10.0.0.0/8" or "2001:db8::/32".')
 
 
+def _peerFaults(text: str) -> Iterator[Fault]:
+    if text != UNIX:
+        yield from _networkFaults(text)
+
+
 def _splitURL(text: str) -> SplitResult | None:
     """
     The parts of an http(s) URL with a proper host, or L{None}.
@@ -140,6 +149,14 @@ def _urlFaults(text: str) -> Iterator[Fault]:
         yield Fault("it holds credentials", "Write it without them: everyone who opens a console sees it.")
     elif "#" in text:
         yield Fault('it holds a "#"', "Write it without: the token is put behind it.")
+
+
+def _serviceFaults(text: str) -> Iterator[Fault]:
+    parts = _splitURL(text)
+    if parts is None or "#" in text or "?" in text:
+        yield Fault("it is no URL of a service", "Write http:// or https://, a host and a path.")
+    elif "@" in parts.netloc:
+        yield Fault("it holds credentials", "Write it without them: they stand in keys of their own.")
 
 
 def _originFaults(text: str) -> Iterator[Fault]:
@@ -231,13 +248,17 @@ CLIPBOARD: Final = Shape(
 )
 CIPHERS: Final = Shape("a string of OpenSSL ciphers", '"ECDHE+AESGCM"', _cipherFaults)
 ENDPOINTS: Final = _each(Shape("an endpoint string", '"tcp:6080:interface=127.0.0.1"', endpointFaults))
+INTERFACE: Final = Shape('"public", "internal" or "admin"', '"internal"')
 BASE_URL: Final = Shape("a URL", '"https://console.example/vnc_auto.html"', _urlFaults)
+SERVICE_URL: Final = Shape("a URL", '"https://keystone.example/v3"', _serviceFaults)
 ORIGINS: Final = _each(Shape("an origin or a host name", '"https://dashboard.example"', _originFaults))
 SOURCES: Final = _each(Shape("a source of a Content-Security-Policy", "\"'self'\"", _sourceFaults))
+PEERS: Final = _each(Shape('a network, or "unix"', '"10.0.0.0/8"', _peerFaults))
 NETWORKS: Final = _each(Shape("a network", '"10.0.0.0/8"', _networkFaults))
 PATH: Final = Shape("the path of a file", '"/etc/vncproxy/tls.pem"', _pathFaults)
 STORE: Final = Shape("the URL of a store", '"sqlite:/var/lib/vncproxy/vncproxy.sqlite"', _storeFaults)
 PREFIX: Final = Shape("what the keys in Redis begin with", '"vncproxy:"', _prefixFaults)
+CONTROLLER: Final = Shape("where a controller is", '"tls:controller.example:8788"', controllerFaults)
 HOST: Final = Shape("a host name or an IP address", '"console.example"', _hostFaults)
 ID: Final = Shape("an id", '"vm7"', _idFaults)
 LINE: Final = Shape("a string", '"Web server"', _lineFaults)
