@@ -114,6 +114,9 @@ class MakeContextTests(FilesTestCase):
             )
         )
         self.assertFails(certificate, key, "[tls] key", "unencrypted")
+        makeContext(certificate, key, "1.2", None, password="secret")
+        error = self.assertRaises(ConfigError, makeContext, certificate, key, "1.2", None, None, "hunter2")
+        self.assertNotIn("hunter2", str(error))
 
     def test_clients(self) -> None:
         """

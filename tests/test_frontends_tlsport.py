@@ -76,6 +76,26 @@ class PortTestCase(SynchronousTestCase):
         return client
 
 
+class BothTests(PortTestCase):
+    def test_both(self) -> None:
+        """
+        Where those without TLS are served as well, the first byte decides.
+        """
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        self.factory = TLSPortFactory(
+            self.clock, certificate(directory, self.clock), self.echo, SECONDS, alsoPlain=True
+        )
+        client = self.client(clientContext())
+        client.send(b"hello")
+        self.assertEqual(client.taken(), b"hello")
+        wire = Wire(self.factory)
+        wire.deliver(b"GET / HTTP/1.0")
+        self.assertEqual(wire.taken(), b"GET / HTTP/1.0")
+        self.clock.advance(2 * SECONDS)
+        self.assertFalse(wire.aborted)
+
+
 class TLSTests(PortTestCase):
     def test_versions(self) -> None:
         """

@@ -40,6 +40,8 @@ from tests.webworld import (
     openingRequest,
     unframed,
 )
+from vncproxy.addresses import TrustedPeers
+from vncproxy.attempts import Attempts
 from vncproxy.errors import (
     AtCapacity,
     ConsoleUnknown,
@@ -216,6 +218,13 @@ class PageTests(SynchronousTestCase):
             self.assertIn(answer.headers["cache-control"], ("no-store", "private, no-cache"))
             self.assertNotIn("server", answer.headers)
 
+    def test_foreignPages(self) -> None:
+        """
+        Of pages that are not ours nobody here knows what they load; who may frame them is still said.
+        """
+        headers = WebWorld(ownPages=False, frameAncestors=["*"]).get().headers
+        self.assertEqual(headers["content-security-policy"], "frame-ancestors *")
+
     def test_frameAncestors(self) -> None:
         """
         The configuration says who may show the page in a frame; without a word it is nobody.
@@ -233,6 +242,12 @@ class PageTests(SynchronousTestCase):
             b"Accept-Encoding: \xff\r\nIf-None-Match: \xff\r\nUpgrade: \xff\r\n\r\n"
         )
         self.assertEqual(answer.status, 200)
+
+
+FRONT = TrustedPeers.parse([CLIENT.host])
+"""
+The one who is connected forwards for others.
+"""
 
 
 class ResumeTests(SynchronousTestCase):
@@ -254,6 +269,14 @@ class ResumeTests(SynchronousTestCase):
                 answer.headers["set-cookie"],
                 f"vncproxy_resume={SECRET}; Path=/; HttpOnly; Secure; SameSite=None; Partitioned",
             )
+
+    def test_forwardedAsSecure(self) -> None:
+        """
+        The same where somebody who is trusted tells so, and nobody else.
+        """
+        for trusted, secure in ((FRONT, True), (TrustedPeers(), False)):
+            answer = WebWorld(trusted=trusted).get(X_Forwarded_Proto="https")
+            self.assertEqual("Secure" in answer.headers["set-cookie"], secure)
 
     def test_known(self) -> None:
         """
@@ -360,14 +383,51 @@ class RefusedRequestTests(SynchronousTestCase):
 
     def test_forwarded(self) -> None:
         """
-        What stands in front may tell how the page came.
+        What stands in front may tell how the page came, and to which host, if it is trusted.
         """
-        world = WebWorld(publishedScheme="https")
-        world.connect(openingRequest(Origin="http://proxy", X_Forwarded_Proto="https"))
+        told = openingRequest(Origin="http://proxy", X_Forwarded_Proto="https")
+        world = WebWorld(publishedScheme="https", trusted=FRONT)
+        world.connect(told)
+        self.assertEqual(len(world.broker.viewers), 1)
+        self.assertRefused(told, 403, "origin", WebWorld(publishedScheme="https"))
+        told = openingRequest(Origin="https://cloud", X_Forwarded_Proto="https", X_Forwarded_Host="cloud")
+        world = WebWorld(trusted=FRONT)
+        world.connect(told)
+        self.assertEqual(len(world.broker.viewers), 1)
+        self.assertRefused(told, 403, "origin")
+
+    def test_tooManyAttempts(self) -> None:
+        """
+        An address that showed too many wrong tokens is answered 429 with the time to wait, before anything else of its
+        request is looked at; others, and the page, are served.
+        """
+        attempts = Attempts(2, lambda: 0.0)
+        world = WebWorld(trusted=FRONT, attempts=attempts)
+        for _ in range(2):
+            attempts.failed("198.51.100.1")
+        for request in (
+            openingRequest(X_Forwarded_For="198.51.100.1"),
+            openingRequest("/", X_Forwarded_For="198.51.100.1", Sec_WebSocket_Version="1"),
+        ):
+            answer = self.assertRefused(request, 429, "Too many wrong links", world)
+            self.assertEqual(answer.headers["retry-after"], "30")
+        self.assertEqual(world.get(X_Forwarded_For="198.51.100.1").status, 200)
+        world.connect()
         self.assertEqual(len(world.broker.viewers), 1)
 
 
 class FactsTests(SynchronousTestCase):
+    def test_forwardedAddress(self) -> None:
+        """
+        The client's address is what a trusted peer tells; anybody else's word does not count. Headers that repeat are
+        one.
+        """
+        told = openingRequest(X_Forwarded_For="192.0.2.1").replace(b"X-F", b"X-Forwarded-For: 192.0.2.7\r\nX-F")
+        for trusted, address in ((FRONT, "192.0.2.1"), (TrustedPeers(), CLIENT.host)):
+            world = WebWorld(trusted=trusted)
+            world.connect(told)
+            self.assertEqual(world.broker.viewer.facts.address, address)
+
     def test_facts(self) -> None:
         """
         The broker hears of frontend, kind, address and token.

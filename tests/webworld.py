@@ -26,6 +26,7 @@ from vncproxy.api.site import makeSite
 from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.broker import Broker
 from vncproxy.certs import FollowedCertificate, selfSigned
+from vncproxy.frontends.admission import ANYBODY, Admission
 from vncproxy.frontends.pages import Body, Page
 from vncproxy.frontends.web import WebResource
 from vncproxy.interfaces import IViewer
@@ -294,6 +295,8 @@ class WebWorld:
         frameAncestors: Sequence[str] = ("'self'",),
         trusted: TrustedPeers = NOBODY,
         attempts: Attempts = ANY_NUMBER,
+        admission: Admission = ANYBODY,
+        ownPages: bool = True,
     ) -> None:
         self.clock = Clock()
         self.broker = FakeBroker()
@@ -309,6 +312,8 @@ class WebWorld:
             frameAncestors=frameAncestors,
             trusted=trusted,
             attempts=attempts,
+            admission=admission,
+            ownPages=ownPages,
         )
         self.site: Site = makeSite(resource, self.clock)
 

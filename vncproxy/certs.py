@@ -77,6 +77,7 @@ def makeContext(
     minimumVersion: str,
     ciphers: str | None,
     clients: ClientCertificates | None = None,
+    password: str | None = None,
 ) -> SSL.Context:
     """
     A server's TLS context.
@@ -86,6 +87,7 @@ def makeContext(
     @param minimumVersion: C{"1.2"} or C{"1.3"}.
     @param ciphers: of TLS 1.2, in OpenSSL's words; L{None} is L{DEFAULT_CIPHERS}.
     @param clients: L{None} asks clients for no certificate.
+    @param password: decrypts the key.
 
     @raise ConfigError: a file cannot be used, or the ciphers mean nothing.
     """
@@ -93,7 +95,7 @@ def makeContext(
     context.set_min_proto_version(_VERSIONS[minimumVersion])
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     # Without this OpenSSL would ask whoever sits at the terminal, and wait.
-    context.set_passwd_cb(lambda *ignored: b"")
+    context.set_passwd_cb(lambda *ignored: (password or "").encode())
     # Both ways to resume a session: tickets, and this cache for clients without.
     context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
     try:
@@ -108,7 +110,9 @@ def makeContext(
         context.use_privatekey_file(key)
         context.check_privatekey()
     except (SSL.Error, OSError) as error:
-        raise ConfigError(f"[tls] key: {key} does not hold the unencrypted PEM key of {certificate}") from error
+        raise ConfigError(
+            f"[tls] key: {key} does not hold the PEM key of {certificate}, unencrypted or with its password"
+        ) from error
     if clients is not None:
         _askForCertificates(context, clients)
     return context
@@ -150,6 +154,7 @@ class FollowedCertificate:
         minimumVersion: str,
         ciphers: str | None,
         clients: ClientCertificates | None = None,
+        password: str | None = None,
     ) -> None:
         """
         See L{makeContext}.
@@ -161,6 +166,7 @@ class FollowedCertificate:
         self._minimumVersion = minimumVersion
         self._ciphers = ciphers
         self._clients = clients
+        self._password = password
         self._looked = clock.seconds()
         self._stamp = _stamp(self._paths)
         self._context = self._make()
@@ -173,7 +179,7 @@ class FollowedCertificate:
         return SSL.Connection(self._context, None)
 
     def _make(self) -> SSL.Context:
-        return makeContext(*self._paths, self._minimumVersion, self._ciphers, self._clients)
+        return makeContext(*self._paths, self._minimumVersion, self._ciphers, self._clients, self._password)
 
     def _look(self) -> None:
         now = self._clock.seconds()

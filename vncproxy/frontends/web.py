@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
@@ -22,8 +22,14 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from vncproxy import origin
+from vncproxy.addresses import TrustedPeers
+from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.broker import Broker
-from vncproxy.errors import OriginRefused, RequestError, StreamEnded, TokenMissing, VNCProxyError
+from vncproxy.errors import OriginRefused, RequestError, StreamEnded, TooManyAttempts, VNCProxyError
+from vncproxy.forwarded import Client
+from vncproxy.frontends.admission import ANYBODY, Admission
+from vncproxy.frontends.authentication import Refusal
+from vncproxy.frontends.clients import clientOf, headerOf
 from vncproxy.frontends.opening import VERSIONS, isOpening, readOpening
 from vncproxy.frontends.pages import Page
 from vncproxy.frontends.websocket import ConsoleSocket, makeSocketFactory
@@ -31,11 +37,21 @@ from vncproxy.httphead import queryTokens
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.rfb import handshake
-from vncproxy.stream import ByteStream, peerAddress
+from vncproxy.stream import ByteStream
 
 _log = Logger()
 
 RESUME_COOKIE: Final = "vncproxy_resume"
+
+_OWN_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+)
+"""
+The Content-Security-Policy of our page.
+"""
+
+_NOBODY: Final = TrustedPeers()
 
 _RESUME_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -52,15 +68,6 @@ def findToken(uri: str, cookies: Mapping[str, str]) -> str:
             # Some escape what they put into a parameter once more than is needed.
             found = queryTokens(path if "?" in path else unquote(path)) or found
     return found[-1] if found else cookies.get("token", "").strip('"')
-
-
-def _header(request: Request, name: str) -> str | None:
-    """
-    The value of a header, those of one that repeats joined by commas (RFC 9110 section 5.3).
-    """
-    values = request.requestHeaders.getRawHeaders(name.encode("ascii"))
-    # Given a text, Twisted takes the values for UTF-8, which they need not be.
-    return None if values is None else b", ".join(values).decode("latin-1")
 
 
 def _cookies(request: Request) -> dict[str, str]:
@@ -125,6 +132,12 @@ class WebViewer:
         telling.addErrback(lambda failure: _log.failure("a refusal failed", failure))
         telling.addCallback(lambda ignored: stream.close(error.closeCode, error.reason))
 
+    def decline(self, refusal: Refusal) -> None:
+        """
+        Tell the viewer in HTTP, before any WebSocket.
+        """
+        self._socket.decline(refusal.encode())
+
     async def _tell(self, stream: ByteStream, words: str) -> None:
         stream.expectWithin(self._seconds)
         try:
@@ -152,6 +165,10 @@ class WebResource(Resource):
         publishedScheme: str | None,
         allowedOrigins: Collection[str],
         frameAncestors: Sequence[str],
+        trusted: TrustedPeers = _NOBODY,
+        attempts: Attempts = ANY_NUMBER,
+        admission: Admission = ANYBODY,
+        ownPages: bool = True,
     ) -> None:
         """
         @param makeSecret: a new resume secret at each call, 43 characters of URL-safe base 64.
@@ -159,6 +176,10 @@ class WebResource(Resource):
         @param publishedScheme: of the URL under which browsers come, where that is not this very endpoint.
         @param allowedOrigins: see L{origin.mayConnect}.
         @param frameAncestors: sources of the Content-Security-Policy: who may embed the page.
+        @param trusted: those that forward for others, and whose C{X-Forwarded-*} headers count.
+        @param attempts: the wrong tokens that clients have shown.
+        @param admission: what else a request has to bring.
+        @param ownPages: we know what the pages load; else that is for who wrote them.
         """
         super().__init__()
         self._reactor = reactor
@@ -169,13 +190,13 @@ class WebResource(Resource):
         self._handshakeSeconds = handshakeSeconds
         self._publishedScheme = publishedScheme
         self._allowedOrigins = allowedOrigins
+        self._trusted = trusted
+        self._attempts = attempts
+        self._admission = admission
         self._sockets = makeSocketFactory(reactor)
         ancestors = " ".join(frameAncestors) or "'none'"
         self._headers = {
-            "Content-Security-Policy": (
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-                f"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
-            ),
+            "Content-Security-Policy": (_OWN_POLICY if ownPages else "") + f"frame-ancestors {ancestors}",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
         }
@@ -188,21 +209,47 @@ class WebResource(Resource):
         request.responseHeaders.removeHeader("Server")
         for name, value in self._headers.items():
             request.setHeader(name, value)
-        if not isOpening(lambda name: _header(request, name)):
-            return self._renderPage(request)
+        if not isOpening(lambda name: headerOf(request, name)):
+            return self._renderGuarded(request) if self._admission.guardsPages else self._renderPage(request)
         try:
             return self._renderSocket(request)
         except VNCProxyError as error:
             _log.info(
                 "refused web viewer at {client}: {reason}: {cause}",
-                client=peerAddress(request.getClientAddress()),
+                client=clientOf(request, self._trusted).address,
                 reason=error.reason,
                 cause=str(error),
             )
             request.setHeader("Sec-WebSocket-Version", ", ".join(VERSIONS))
+            if isinstance(error, TooManyAttempts):
+                request.setHeader("Retry-After", str(error.retryAfter))
             return _renderText(request, error.httpStatus, str(error) if isinstance(error, RequestError) else error.told)
 
     # Pages.
+
+    def _renderGuarded(self, request: Request) -> int:
+        """
+        A page for those who may have it.
+        """
+        working = Deferred.fromCoroutine(self._guard(request))
+        request.notifyFinish().addErrback(lambda failure: working.cancel())
+        working.addErrback(lambda failure: failure.trap(CancelledError))
+        return NOT_DONE_YET
+
+    async def _guard(self, request: Request) -> None:
+        try:
+            refusal = await self._admission.refusal(request, None)
+        except VNCProxyError as error:
+            refusal = Refusal(error.httpStatus, str(error), words=error.told)
+        if refusal is None:
+            body = self._renderPage(request)
+        else:
+            for name, value in refusal.headers.items():
+                request.setHeader(name, value)
+            body = _renderText(request, refusal.status, refusal.words or refusal.phrase)
+        if isinstance(body, bytes):
+            request.write(body)
+            request.finish()
 
     def _renderPage(self, request: Request) -> bytes | int:
         page = self._pages.get(request.path.decode("latin-1").removeprefix("/"))
@@ -211,7 +258,7 @@ class WebResource(Resource):
         if request.method not in (b"GET", b"HEAD"):
             request.setHeader("Allow", "GET, HEAD")
             return _renderText(request, 405, "This page can only be read.")
-        body = page.body(_header(request, "accept-encoding") or "")
+        body = page.body(headerOf(request, "accept-encoding") or "")
         request.setHeader("Content-Type", page.contentType)
         request.setHeader("Vary", "Accept-Encoding")
         request.setHeader("ETag", page.etag)
@@ -222,10 +269,10 @@ class WebResource(Resource):
         if body.encoding:
             request.setHeader("Content-Encoding", body.encoding)
         if not page.forever:
-            _, setCookie = self._resume(request)
+            _, setCookie = self._resume(request, clientOf(request, self._trusted))
             if setCookie is not None:
                 request.setHeader("Set-Cookie", setCookie)
-        if page.isHeld(_header(request, "if-none-match") or ""):
+        if page.isHeld(headerOf(request, "if-none-match") or ""):
             request.setResponseCode(304)
             # Returned to Twisted, an empty body would get the length of one, which 304 must not have.
             request.write(b"")
@@ -240,17 +287,19 @@ class WebResource(Resource):
         """
         @raise VNCProxyError: this request may not open a WebSocket.
         """
+        client = clientOf(request, self._trusted)
+        self._attempts.check(client.address)
         opening = readOpening(
             request.method.decode("latin-1"),
             request.clientproto.decode("latin-1"),
-            lambda name: _header(request, name),
+            lambda name: headerOf(request, name),
         )
-        token = findToken(request.uri.decode("latin-1"), _cookies(request))
-        if not token:
-            raise TokenMissing("the request holds no token")
-        self._checkOrigin(request)
-        secret, setCookie = self._resume(request)
-        facts = ViewerFacts("web", ConsoleType.NOVNC, peerAddress(request.getClientAddress()), token, secret)
+        cookies = {} if self._admission.byHost else _cookies(request)
+        shown = findToken(request.uri.decode("latin-1"), cookies)
+        token = self._admission.token(shown, client.host or headerOf(request, "host") or "")
+        self._checkOrigin(request, client)
+        secret, setCookie = self._resume(request, client)
+        facts = ViewerFacts("web", ConsoleType.NOVNC, client.address, token, secret)
         serving: list[Deferred[None]] = []
 
         def lost() -> None:
@@ -261,24 +310,47 @@ class WebResource(Resource):
         socket.factory = self._sockets
         _handOver(request, socket)
         if not socket.left:
-            serving.append(self._broker.serve(WebViewer(facts, socket, setCookie, self._handshakeSeconds)))
+            viewer = WebViewer(facts, socket, setCookie, self._handshakeSeconds)
+            serving.append(self._serve(request, viewer))
         return NOT_DONE_YET
 
-    def _checkOrigin(self, request: Request) -> None:
+    def _serve(self, request: Request, viewer: WebViewer) -> Deferred[None]:
+        """
+        Let the broker have a viewer who may come in.
+        """
+        if self._admission.check is None:
+            return self._broker.serve(viewer)
+        return Deferred.fromCoroutine(self._serveAdmitted(request, viewer))
+
+    async def _serveAdmitted(self, request: Request, viewer: WebViewer) -> None:
+        try:
+            refusal = await self._admission.refusal(request, viewer.facts)
+        except CancelledError:
+            return
+        except VNCProxyError as error:
+            viewer.refuse(error)
+            return
+        if refusal is None:
+            await self._broker.serve(viewer)
+        else:
+            viewer.decline(refusal)
+
+    def _checkOrigin(self, request: Request, client: Client) -> None:
         """
         @raise OriginRefused: a page of this origin may not connect.
         """
-        shown = _header(request, "origin")
+        shown = headerOf(request, "origin")
         if shown is None:
             # The name for it in the drafts of WebSocket.
-            shown = _header(request, "sec-websocket-origin")
+            shown = headerOf(request, "sec-websocket-origin")
         # A page that came in the clear has no place on a proxy that is published as secure.
-        schemes = {"https"} if request.isSecure() else {self._publishedScheme or "http"}
-        host, forwarded = _header(request, "host") or "", _header(request, "x-forwarded-proto")
-        if not origin.mayConnect(shown, host, schemes, self._allowedOrigins, forwarded):
+        published = self._publishedScheme or client.scheme or "http"
+        schemes = {"https"} if request.isSecure() else {published}
+        host = client.host or headerOf(request, "host") or ""
+        if not origin.mayConnect(shown, host, schemes, self._allowedOrigins, client.scheme):
             raise OriginRefused(f"its page is of {shown!r}; {host!r} over {'/'.join(schemes)} is published")
 
-    def _resume(self, request: Request) -> tuple[str, str | None]:
+    def _resume(self, request: Request, client: Client) -> tuple[str, str | None]:
         """
         The browser's resume secret, and the cookie that gives it one if it has none.
         """
@@ -287,7 +359,7 @@ class WebResource(Resource):
             return known, None
         secret = self._makeSecret()
         # In a frame of another site only a cookie that says so comes back, and such a one must be Secure.
-        secure = request.isSecure() or self._publishedScheme in ("https", "wss")
+        secure = request.isSecure() or client.isSecure or self._publishedScheme in ("https", "wss")
         reach = "Secure; SameSite=None; Partitioned" if secure else "SameSite=Lax"
         return secret, f"{RESUME_COOKIE}={secret}; Path=/; HttpOnly; {reach}"
 

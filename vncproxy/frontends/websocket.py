@@ -214,6 +214,17 @@ class ConsoleSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn 
             self._dataReceived(early)
         return self.stream
 
+    def decline(self, response: bytes) -> None:
+        """
+        Answer with another HTTP response than 101, and hang up.
+        """
+        if self.left:
+            return
+        self.transport.write(response)
+        self.transport.loseConnection()
+        if self._cutOff is None:
+            self._cutOff = self._clock.callLater(CLOSING_SECONDS, self._cut)
+
     def onConnect(self, request: ConnectionRequest) -> tuple[str | None, dict[str, str]]:
         """
         Autobahn asks for the chosen subprotocol and for more headers.

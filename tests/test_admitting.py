@@ -1,0 +1,70 @@
+"""
+Who comes in by what, as the configuration says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.test_tokens_websockify import InPlace
+from vncproxy.admitting import makeAdmission, webPages, withSources
+from vncproxy.config import Config, TokensSection, WebSection
+from vncproxy.errors import ConfigError
+from vncproxy.frontends.directory import DirectoryPages
+from vncproxy.tokens.chained import ChainedAuthority
+
+
+class AdmittingTests(SynchronousTestCase):
+    """
+    The parts that the configuration asks for.
+    """
+
+    def setUp(self) -> None:
+        self.atEnd: list[Any] = []
+
+    def sources(self, **tokens: Any) -> object:
+        """
+        The authority that such a section makes of C{own}.
+        """
+        config = Config(tokens=TokensSection(**tokens))
+        return withSources(cast(Any, "own"), config, MemoryReactorClock(), InPlace(), self.atEnd.append)
+
+    def test_sources(self) -> None:
+        """
+        Sources stand behind the authority; without any it stands alone.
+        """
+        self.assertEqual(self.sources(), "own")
+        made = self.sources(plugin=("TokenFile", "FixedTarget"), source=("/absent", "tcp://h:1"))
+        self.assertIsInstance(made, ChainedAuthority)
+        self.assertEqual(len(cast(Any, made)._sources), 2)
+        self.assertRaises(ConfigError, self.sources, plugin=("TokenRedis",), source=("h:x",))
+
+    def test_admission(self) -> None:
+        """
+        A token is needed unless there is a fixed target; plugins are asked where there are some.
+        """
+
+        def make(web: WebSection, tokens: TokensSection) -> Any:
+            return makeAdmission(Config(web=web, tokens=tokens), cast(Any, None), cast(Any, None), InPlace())
+
+        plain = make(WebSection(), TokensSection())
+        self.assertEqual((plain.byHost, plain.needsToken, plain.check, plain.guardsPages), (False, True, None, False))
+        web = WebSection(auth_plugin="BasicHTTPAuth", auth_source="u:p", web_auth=True)
+        strict = make(web, TokensSection(plugin=("FixedTarget",), source=("tcp://h:1",), host_token=True))
+        self.assertEqual((strict.byHost, strict.needsToken, strict.guardsPages), (True, False, True))
+        self.assertIsNotNone(strict.check)
+        self.assertRaises(ConfigError, make, WebSection(auth_plugin="absent.Class"), TokensSection())
+
+    def test_pages(self) -> None:
+        """
+        Somebody's own directory, or nothing.
+        """
+        root = Path(self.mktemp())
+        self.assertRaises(ConfigError, webPages, WebSection(directory=str(root)))
+        root.mkdir()
+        self.assertIsInstance(webPages(WebSection(directory=str(root))), DirectoryPages)
+        self.assertEqual(webPages(WebSection(page=False)), {})
