@@ -25,7 +25,16 @@ from twisted.web.server import Site
 
 from tests.memoryhttp import Connection, Reply
 from tests.storesuite import ThreadReactor
-from vncproxy.config import APISection, Config, JavaSection, ProxySection, StoreSection, TLSSection, WebSection
+from vncproxy.config import (
+    APISection,
+    Config,
+    ConsoleAuthSection,
+    JavaSection,
+    ProxySection,
+    StoreSection,
+    TLSSection,
+    WebSection,
+)
 from vncproxy.errors import ConfigError
 from vncproxy.frontends.tlsport import TLSPortFactory
 from vncproxy.service import ProxyService, formatURL, readAPIKey
@@ -286,6 +295,7 @@ class StartTests(ServiceCase):
             {
                 "web": ["http://127.0.0.1:6080"],
                 "java": ["http://127.0.0.1:6081"],
+                "consoleauth": ["tcp://127.0.0.1:8788"],
                 "api": ["http://127.0.0.1:8774"],
             },
         )
@@ -302,7 +312,7 @@ class StartTests(ServiceCase):
         service.startService()
         self.assertEqual(self.reactor.ports, [])
         self.until((self.directory / "endpoints.json").exists)
-        self.assertEqual(len(self.reactor.ports), 3)
+        self.assertEqual(len(self.reactor.ports), 4)
 
     def test_stop(self) -> None:
         """
@@ -354,6 +364,33 @@ class StartTests(ServiceCase):
         self.assertEqual(self.told()["demo"], ["vnc://127.0.0.1:40001"])
         (console,) = self.ask("GET", "/v1/consoles").json["consoles"]
         self.assertEqual((console["id"], console["url"]), ("demo", "vnc://127.0.0.1:40001"))
+
+
+class ControllerTests(ServiceCase):
+    """
+    A controller alone, and a proxy that asks one.
+    """
+
+    def test_controller(self) -> None:
+        """
+        A controller takes no viewers; it mints for proxies whose address it was told.
+        """
+        published = WebSection(novncproxy_base_url="https://console.example/vnc_auto.html")
+        self.started(Config(web=published), carries=False)
+        self.assertEqual(sorted(self.told()), ["api", "consoleauth"])
+        self.assertEqual(self.accessURL("novnc"), "https://console.example/vnc_auto.html")
+        reply = self.ask("POST", "/v1/consoles/vm/access", {"type": "xvpvnc"})
+        self.assertEqual(reply.json["error"]["reason"], "type_not_served")
+
+    def test_proxy(self) -> None:
+        """
+        A proxy that asks a controller serves no other one, and says that it is not ready while that is out of reach.
+        """
+        self.started(Config(consoleauth=ConsoleAuthSection(connect="unix:/run/controller.sock")))
+        self.assertEqual(sorted(self.told()), ["api", "java", "web"])
+        self.assertEqual(self.reactor.unixClients[0][0], "/run/controller.sock")
+        reply = self.ask("GET", "/readyz")
+        self.assertEqual((reply.status, reply.json["problems"]), (503, ["The token service is out of reach."]))
 
 
 class AddressTests(ServiceCase):
@@ -410,8 +447,8 @@ class AddressTests(ServiceCase):
                 Config(tls=tls),
                 tlsSelfSigned=selfSigned,
             )
-            secured = [isinstance(port.factory, TLSPortFactory) for port in self.reactor.ports[-3:]]
-            self.assertEqual(secured, [True, True, False])
+            secured = [isinstance(port.factory, TLSPortFactory) for port in self.reactor.ports[-4:]]
+            self.assertEqual(secured, [True, True, False, False])
 
     def test_nowhere(self) -> None:
         """
@@ -509,6 +546,16 @@ class FailureTests(ServiceCase):
         self.assertGivenUp(
             f"[tls] certificate: {path} holds no usable PEM certificate",
             Config(tls=TLSSection(certificate=str(path))),
+        )
+
+    def test_demoElsewhere(self) -> None:
+        """
+        Nor is one whose console the controller that is asked would not know.
+        """
+        self.assertGivenUp(
+            "--demo: consoles are those of the controller. Leave out [consoleauth] connect.",
+            Config(consoleauth=ConsoleAuthSection(connect="unix:/s")),
+            demo=True,
         )
 
     def test_demoWithoutDoor(self) -> None:

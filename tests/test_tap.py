@@ -54,7 +54,8 @@ class OptionsTests(SynchronousTestCase):
         The help says where things listen, and names each option.
         """
         told = str(Options())
-        for word in ("6080", "6081", "8774", "api.key", "--config", "--state-dir", "--tls-self-signed", "--demo"):
+        words = ("6080", "6081", "8774", "8788", "api.key", "--config", "--state-dir", "--tls-self-signed", "--demo")
+        for word in words:
             self.assertIn(word, told)
 
 

@@ -28,7 +28,7 @@ from vncproxy.errors import (
     TokenWrongAddress,
     TokenWrongType,
 )
-from vncproxy.interfaces import IStore, ITokenAuthority
+from vncproxy.interfaces import IControllingAuthority, IStore
 from vncproxy.model import ConsoleType, Resume, TokenRecord, ViewerFacts
 from vncproxy.stores.memory import MemoryStore
 from vncproxy.tokens.authority import StoreAuthority, mintToken
@@ -89,12 +89,12 @@ class SlowStore(MemoryStore):
         await self._through()
         return await super().deleteTokens(consoleID)
 
-    async def abandonSessions(self, until: float) -> int:
+    async def abandonSessions(self, until: float, proxy: str = "") -> int:
         """
         See L{IStore.abandonSessions}.
         """
         await self._through()
-        return await super().abandonSessions(until)
+        return await super().abandonSessions(until, proxy)
 
     async def purge(self, now: float) -> int:
         """
@@ -169,8 +169,8 @@ class AuthorityCase(SynchronousTestCase):
         """
         How many events of one level the authority has logged.
         """
-        namespace = "vncproxy.tokens.authority"
-        return sum(each["log_level"] is level and each["log_namespace"] == namespace for each in self.events)
+        spaces = ("vncproxy.tokens.authority", "vncproxy.patience")
+        return sum(each["log_level"] is level and each["log_namespace"] in spaces for each in self.events)
 
 
 class MintTests(AuthorityCase):
@@ -182,7 +182,7 @@ class MintTests(AuthorityCase):
         """
         It provides what it says.
         """
-        self.assertTrue(verifyObject(ITokenAuthority, self.authority))
+        self.assertTrue(verifyObject(IControllingAuthority, self.authority))
 
     def test_defaults(self) -> None:
         """
@@ -224,6 +224,16 @@ class MintTests(AuthorityCase):
             self.assertTrue(str(error).startswith(f"{key}: "), error)
         self.assertEqual(self.store.asked, 0)
 
+    def test_broughtAlong(self) -> None:
+        """
+        A token that a cloud has made itself is honoured like ours, and taken once only.
+        """
+        token = "4ad5f9cc-7c38-4d3f-8a43-8f2a3b0a6a3c"
+        issued = self.result(self.authority.authorizeConsole("vm7", ConsoleType.NOVNC, token=token))
+        self.assertEqual(issued.token, token)
+        self.refused(self.authority.authorizeConsole("vm8", ConsoleType.NOVNC, token=token), RequestError)
+        self.assertEqual(self.result(self.authority.redeemToken(self.viewer(token))).consoleID, "vm7")
+
     def test_tokens(self) -> None:
         """
         Tokens are 43 characters of which no two are alike.
@@ -246,6 +256,17 @@ class RedeemTests(AuthorityCase):
         self.assertEqual((grant.consoleID, grant.viewOnly, grant.resumeHash), ("vm7", True, None))
         self.assertEqual(grant.tokenHash, self.only().hash)
         self.refused(self.authority.redeemToken(self.viewer(token)), TokenUsed)
+
+    def test_undone(self) -> None:
+        """
+        A redemption that reached nobody is taken back; of a token that is gone there is nothing to take back.
+        """
+        token = self.mint()
+        grant = self.result(self.authority.redeemToken(self.viewer(token)))
+        self.result(self.authority.undoRedeem(grant))
+        self.result(self.authority.redeemToken(self.viewer(token)))
+        self.result(self.authority.deleteTokensForInstance("vm7"))
+        self.assertIsNone(self.result(self.authority.undoRedeem(grant)))
 
     def test_refused(self) -> None:
         """
@@ -270,8 +291,9 @@ class RedeemTests(AuthorityCase):
         """
         store = SlowStore()
         authority = StoreAuthority(store, Clock(), _SETTINGS)
-        for token in (text, text + "T" * 43, "T" * 42 + text[:1]):
-            if len(token.encode("utf-8", "replace")) == 43 and token.replace("-", "").replace("_", "").isalnum():
+        for token in (text, text + "T" * 43, "T" * 31 + text[:1], "T" * 129, "T" * 31):
+            plain = token.isascii() and token.replace("-", "").replace("_", "0").isalnum()
+            if plain and 32 <= len(token) <= 128:
                 continue
             self.refused(authority.redeemToken(self.viewer(token)), TokenUnknown, TokenMissing)
             self.assertIsNone(self.result(authority.checkToken(token)))

@@ -291,6 +291,34 @@ class ITokenAuthority(Interface):
         """
 
 
+class IControllingAuthority(ITokenAuthority):
+    """
+    A token authority that others may ask through us.
+    """
+
+    async def authorizeConsole(
+        consoleID: str,
+        consoleType: ConsoleType,
+        ttl: float | None = None,
+        uses: int | None = None,
+        viewOnly: bool = False,
+        clientAddress: str | None = None,
+        owner: str = "",
+        askedFrom: str = "",
+        token: str | None = None,
+    ) -> IssuedToken:
+        """
+        As L{ITokenAuthority.authorizeConsole} does.
+
+        @param token: one that somebody else has made, of 32 to 128 letters, digits, C{-} and C{_}.
+        """
+
+    async def undoRedeem(grant: Grant) -> None:
+        """
+        The redemption that gave C{grant} reached nobody: take it back. Does nothing for a token that is gone.
+        """
+
+
 class IKeyRing(Interface):
     """
     Who knows the API keys.

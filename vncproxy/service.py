@@ -25,28 +25,37 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLServer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from vncproxy.admitting import makeAdmission, webPages, withSources
 from vncproxy.api import makeAPIResource
 from vncproxy.api.http import keyDigest
+from vncproxy.api.signature import parseKeys
 from vncproxy.api.site import makeSite
 from vncproxy.api.v1 import accessURL
+from vncproxy.attempts import Attempts
 from vncproxy.backends.dial import Dialler
 from vncproxy.backends.login import Backend
 from vncproxy.broker import Broker
-from vncproxy.certs import FollowedCertificate, selfSigned, writePrivate
+from vncproxy.certs import ClientCertificates, FollowedCertificate, selfSigned, writePrivate
 from vncproxy.config import Config, makeStateDirectory
+from vncproxy.config.controller import parseController
+from vncproxy.consoleauth import ConsoleAuthAuthority, ConsoleAuthFactory, Methods, Terms
+from vncproxy.controlling import Door, FirstKey, askController, controllerDoors
 from vncproxy.demo import DemoFactory
 from vncproxy.directory import ChainedDirectory, StaticDirectory, StoredDirectory
 from vncproxy.errors import ConfigError, VNCProxyError
 from vncproxy.frontends.java import JavaFactory
-from vncproxy.frontends.pages import PAGE, loadPages
+from vncproxy.frontends.pages import PAGE
+from vncproxy.frontends.proxied import ProxiedPortFactory
 from vncproxy.frontends.tlsport import TLSPortFactory
 from vncproxy.frontends.web import WebResource
-from vncproxy.interfaces import IDirectory, IStore
+from vncproxy.interfaces import IDirectory, IStore, ITokenAuthority
 from vncproxy.model import Console, ConsoleType, Target, TargetKind
+from vncproxy.secretfile import readSecretFile
 from vncproxy.sessions import Sessions
 from vncproxy.stores import makeStore
 from vncproxy.targets import parseTarget
 from vncproxy.tokens.authority import StoreAuthority
+from vncproxy.tokens.websockify.workers import Workers
 
 _log = Logger()
 
@@ -111,6 +120,7 @@ class ProxyService(Service):
         show: Callable[[str], None],
         tlsSelfSigned: bool = False,
         demo: bool = False,
+        carries: bool = True,
     ) -> None:
         """
         @param directory: where state is kept; made when the service starts.
@@ -118,6 +128,7 @@ class ProxyService(Service):
         @param show: tells the person who has started it something that the log must not hold.
         @param tlsSelfSigned: make a certificate where the configuration names none.
         @param demo: serve a demo desktop too, and show a URL that opens it.
+        @param carries: carry sessions; else it is a controller alone, for proxies elsewhere.
         """
         self._reactor = reactor
         self._config = config
@@ -126,11 +137,14 @@ class ProxyService(Service):
         self._show = show
         self._tlsSelfSigned = tlsSelfSigned
         self._demo = demo
-        self._schemes = {"web": "http", "java": "http", "api": "http", "demo": "vnc"}
+        self._carries = carries
+        self._schemes = {"web": "http", "java": "http", "api": "http", "consoleauth": "tcp", "demo": "vnc"}
         self._proxyID = config.proxy.id or socket.gethostname()
         self._ports: dict[str, list[IListeningPort]] = {}
+        self._consoleauth: ConsoleAuthFactory | None = None
         # What undoes the start, as far as that has come; the last is done first.
         self._undoing: list[Callable[[], Any]] = []
+        self._attempts = Attempts(config.limits.bad_tokens_per_minute, reactor.seconds)
         self._starting: Deferred[None] | None = None
 
     # The start, and the end.
@@ -162,15 +176,16 @@ class ProxyService(Service):
             fixed.append(self._startDemo())
         store = makeStore(self._config.store, self._reactor, self._proxyID)
         self._undoing.append(store.close)
-        proxy = self._proxyID if store.shared else ""
-        authority = StoreAuthority(store, self._reactor, self._config.consoleauth, proxy=proxy)
+        authority = self._authority(store)
         doors = self._build(store, authority, fixed, key, creator)
         await store.open()
         # It takes up what an earlier run has left before anybody comes.
         self._undoing.append(authority.stop)
         await authority.start()
         self._undoing.append(self._broker.stop)
-        for name, endpoints, factory in doors:
+        if self._consoleauth is not None:
+            self._undoing.append(self._consoleauth.stop)
+        for name, endpoints, factory in map(self._proxied, doors):
             for endpoint in endpoints:
                 address = self._listen(name, endpoint, factory).getHost()
                 _log.info("{name} listening on {url}", name=name, url=formatURL(self._schemes[name], address))
@@ -221,29 +236,42 @@ class ProxyService(Service):
         else:
             return None
         self._schemes |= {"web": "https", "java": "https"}
-        return FollowedCertificate(self._reactor, certificate, key, tls.minimum_version, tls.ciphers)
+        clients = None if tls.client_ca is None else ClientCertificates(tls.client_ca, required=True)
+        return FollowedCertificate(
+            self._reactor, certificate, key, tls.minimum_version, tls.ciphers, clients, tls.key_password
+        )
+
+    def _authority(self, store: IStore) -> StoreAuthority | ConsoleAuthAuthority:
+        """
+        Who knows what a token is worth: we, or a controller elsewhere.
+        """
+        settings = self._config.consoleauth
+        controller = None if settings.connect is None else parseController(settings.connect)
+        if controller is None:
+            return StoreAuthority(store, self._reactor, settings, proxy=self._proxyID if store.shared else "")
+        if self._demo:
+            raise ConfigError("--demo: consoles are those of the controller. Leave out [consoleauth] connect.")
+        return askController(self._reactor, controller, settings)
 
     def _build(
         self,
         store: IStore,
-        authority: StoreAuthority,
+        authority: StoreAuthority | ConsoleAuthAuthority,
         fixed: Sequence[Console],
         key: bytes,
         creator: IOpenSSLServerConnectionCreator | None,
-    ) -> Sequence[tuple[str, Sequence[str], IProtocolFactory]]:
+    ) -> Sequence[Door]:
         """
         Make every part. Returns the doors: name, endpoint strings, and who serves behind them.
         """
         config, reactor = self._config, self._reactor
         sessions = Sessions(self._proxyID, config.proxy.capacity, config.limits.sessions)
         catalog = ChainedDirectory([StaticDirectory(fixed), StoredDirectory(store)])
-        self._broker = self._makeBroker(authority, catalog, sessions)
-        seconds = config.limits.handshake_seconds
-        web: IProtocolFactory = makeSite(self._webResource(), reactor)
-        java: IProtocolFactory = JavaFactory(reactor, self._broker, seconds, halfCloseable=creator is None)
-        if creator is not None:
-            web = TLSPortFactory(reactor, creator, web, seconds)
-            java = TLSPortFactory(reactor, creator, java, seconds)
+        workers = Workers(reactor)
+        self._undoing.append(workers.stop)
+        redeeming = withSources(authority, config, reactor, workers, self._undoing.append)
+        self._admission = makeAdmission(config, redeeming, catalog, workers)
+        self._broker = self._makeBroker(redeeming, catalog, sessions)
         api = makeAPIResource(
             store=store,
             authority=authority,
@@ -252,17 +280,54 @@ class ProxyService(Service):
             fixed=fixed,
             keyDigests=[keyDigest(key)],
             baseURL=self._baseURL,
-            problems=lambda: (),
+            problems=authority.problems if isinstance(authority, ConsoleAuthAuthority) else tuple,
             clock=reactor,
             timeout=config.consoleauth.timeout * 2,
+            trusted=config.web.trusted,
+            attempts=self._attempts,
+            guests=config.api.allow_unauthenticated_loopback,
+            cloudStackSecrets=self._cloudStackSecrets(),
         )
-        return (
-            ("web", config.web.listen, web),
-            ("java", config.java.listen, java),
-            ("api", config.api.listen, makeSite(api, reactor)),
-        )
+        doors: list[Door] = []
+        if self._carries:
+            doors += self._viewerDoors(creator)
+        if isinstance(authority, StoreAuthority):
+            methods = Methods(authority, catalog, store, {console.id for console in fixed})
+            keys = FirstKey(key)
+            self._consoleauth = ConsoleAuthFactory(Terms(reactor, methods, keys, config.limits.handshake_seconds))
+            doors += controllerDoors(reactor, config.consoleauth, self._consoleauth)
+        doors.append(("api", config.api.listen, makeSite(api, reactor)))
+        return doors
 
-    def _makeBroker(self, authority: StoreAuthority, catalog: IDirectory, sessions: Sessions) -> Broker:
+    def _cloudStackSecrets(self) -> dict[str, str] | None:
+        """
+        The secrets of CloudStack's API keys, L{None} where its dialect is not spoken.
+        """
+        path = self._config.cloudstack.keys_file
+        return None if path is None else parseKeys(readSecretFile(path, "[cloudstack] keys_file"), path)
+
+    def _viewerDoors(self, creator: IOpenSSLServerConnectionCreator | None) -> Sequence[Door]:
+        config, reactor = self._config, self._reactor
+        seconds = config.limits.handshake_seconds
+        web: IProtocolFactory = makeSite(self._webResource(), reactor)
+        java: IProtocolFactory = JavaFactory(reactor, self._broker, seconds, creator is None, self._attempts)
+        if creator is not None:
+            alsoPlain = not config.tls.ssl_only
+            web = TLSPortFactory(reactor, creator, web, seconds, alsoPlain)
+            java = TLSPortFactory(reactor, creator, java, seconds, alsoPlain)
+        return (("web", config.web.listen, web), ("java", config.java.listen, java))
+
+    def _proxied(self, door: Door) -> Door:
+        """
+        A door, behind the headers of the PROXY protocol where that is asked for.
+        """
+        name, endpoints, factory = door
+        if getattr(self._config, name).proxy_protocol:
+            seconds = self._config.limits.handshake_seconds
+            factory = ProxiedPortFactory(self._reactor, self._config.web.trusted, factory, seconds)
+        return name, endpoints, factory
+
+    def _makeBroker(self, authority: ITokenAuthority, catalog: IDirectory, sessions: Sessions) -> Broker:
         config = self._config
         seconds = config.limits.handshake_seconds
         dialler = Dialler(self._reactor, config.backend.connect_timeout, config.backend.networks)
@@ -276,6 +341,7 @@ class ProxyService(Service):
             handshakeSeconds=seconds,
             halfClosedSeconds=config.limits.half_closed_seconds,
             rules=config.rules,
+            attempts=self._attempts,
         )
 
     def _webResource(self) -> WebResource:
@@ -284,13 +350,17 @@ class ProxyService(Service):
         return WebResource(
             self._reactor,
             self._broker,
-            loadPages(),
+            webPages(web),
             makeSecret=lambda: secrets.token_urlsafe(32),
             heartbeat=web.heartbeat,
             handshakeSeconds=self._config.limits.handshake_seconds,
             publishedScheme=None if published is None else urlsplit(published).scheme,
             allowedOrigins=web.allowed_origins,
             frameAncestors=web.frame_ancestors,
+            trusted=web.trusted,
+            attempts=self._attempts,
+            admission=self._admission,
+            ownPages=web.directory is None,
         )
 
     # The demo.
@@ -303,7 +373,7 @@ class ProxyService(Service):
         address: Any = port.getHost()
         return Console(_DEMO_CONSOLE, "Demo desktop", Target(TargetKind.VNC, address.host, address.port))
 
-    async def _showDemo(self, authority: StoreAuthority) -> None:
+    async def _showDemo(self, authority: ITokenAuthority) -> None:
         issued = await authority.authorizeConsole(_DEMO_CONSOLE, ConsoleType.NOVNC, ttl=_DEMO_SECONDS, uses=0)
         base = self._baseURL(ConsoleType.NOVNC)
         if base is None:

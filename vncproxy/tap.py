@@ -7,7 +7,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ class Options(TwistedOptions):
 
     longdesc = (
         "With no option at all everything listens on loopback: the page and WebSockets on port 6080, Java and raw TCP "
-        "viewers on 6081, the API on 8774. Consoles and tokens live in the state directory, and so does the API key "
-        "that is made at the first start (api.key)."
+        "viewers on 6081, the API on 8774, and proxies that share our tokens on 8788. Consoles and tokens live in the "
+        "state directory, and so does the API key that is made at the first start (api.key)."
     )
 
     optParameters = [  # noqa: RUF012  # so does twisted.python.usage want it
@@ -53,13 +53,31 @@ class Options(TwistedOptions):
         """
         There are no arguments beside the options.
         """
-        if arguments:
-            raise UsageError(f"Unexpected argument: {arguments[0]}")
+        refuseArguments(arguments)
+
+
+def refuseArguments(arguments: Sequence[str]) -> None:
+    """
+    Complain of words that belong to no option.
+    """
+    if arguments:
+        raise UsageError(f"Unexpected argument: {arguments[0]}")
 
 
 def makeService(options: Options) -> IService:
     """
-    The service that C{twistd} runs. A configuration that cannot be used ends the program in words.
+    The service that C{twistd vncproxy} runs. A configuration that cannot be used ends the program in words.
+    """
+    return buildService(options, tlsSelfSigned=bool(options["tls-self-signed"]), demo=bool(options["demo"]))
+
+
+def buildService(options: TwistedOptions, **wishes: bool) -> IService:
+    """
+    The service of a command line.
+
+    @param wishes: further arguments of L{ProxyService}.
+
+    @raise SystemExit: its configuration cannot be used; the text says why.
     """
     from twisted.internet import reactor
 
@@ -68,14 +86,15 @@ def makeService(options: Options) -> IService:
         config = loadConfig(options["config"], directory)
     except ConfigError as error:
         raise SystemExit(f"vncproxy: {error}") from error
+    if not wishes.get("carries", True) and config.consoleauth.connect is not None:
+        raise SystemExit("vncproxy: [consoleauth] connect: a controller asks no other one. Leave it out.")
     return ProxyService(
         reactor,
         config,
         Path(directory),
         giveUp=partial(endProgram, reactor, atexit.register),
         show=partial(print, file=sys.__stdout__, flush=True),
-        tlsSelfSigned=bool(options["tls-self-signed"]),
-        demo=bool(options["demo"]),
+        **wishes,
     )
 
 

@@ -46,7 +46,9 @@ T = TypeVar("T")
 
 _TWISTD = Path(sys.executable).with_name("twistd")
 _QUICKSTART = Path(sys.executable).with_name("vncproxy")
-_FREE_PORTS: dict[str, Section] = {name: {"listen": "tcp:0:interface=127.0.0.1"} for name in ("web", "java", "api")}
+_FREE_PORTS: dict[str, Section] = {
+    name: {"listen": "tcp:0:interface=127.0.0.1"} for name in ("web", "java", "api", "consoleauth")
+}
 _MEGABYTE = 1024 * 1024
 
 

@@ -12,3 +12,10 @@ vncproxy = ServiceMaker(
     "The VNC console proxy: browsers, Java and raw TCP viewers reach consoles with a token.",
     "vncproxy",
 )
+
+consoleauth = ServiceMaker(
+    "consoleauth",
+    "vncproxy.controllertap",
+    "The controller of several VNC console proxies: it mints tokens and says what they are worth.",
+    "consoleauth",
+)

@@ -10,10 +10,9 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
-from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 from twisted.application.internet import TimerService
@@ -26,8 +25,9 @@ from zope.interface import implementer
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.config.shapes import LONGEST_SECONDS, MOST_USES
 from vncproxy.errors import RequestError, TokenMissing, TokensUnreachable, TokenUnknown, VNCProxyError
-from vncproxy.interfaces import IStore, ITokenAuthority
+from vncproxy.interfaces import IControllingAuthority, IStore
 from vncproxy.model import ConsoleType, Grant, IssuedToken, TokenRecord, ViewerFacts
+from vncproxy.patience import answerWithin
 from vncproxy.tokens import rules
 
 _log = Logger()
@@ -44,7 +44,10 @@ knows it.
 
 _MOST_UNTOLD: Final = 10_000
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
+"""
+Ours have 43 characters; those that a cloud makes itself may be UUIDs.
+"""
 _LONGEST_RESUME_SECRET: Final = 256
 
 
@@ -76,7 +79,7 @@ class _Ending:
         return rules.ended(record, self.resumeHash, self.at, self.window, self.proxy)
 
 
-@implementer(ITokenAuthority)
+@implementer(IControllingAuthority)
 class StoreAuthority:
     """
     Tokens in a store.
@@ -133,16 +136,20 @@ class StoreAuthority:
         clientAddress: str | None = None,
         owner: str = "",
         askedFrom: str = "",
+        token: str | None = None,
     ) -> IssuedToken:
         """
-        See L{ITokenAuthority.authorizeConsole}.
+        See L{IControllingAuthority.authorizeConsole}.
 
-        @raise RequestError: C{ttl}, C{uses} or C{clientAddress} makes no sense.
+        @raise RequestError: C{ttl}, C{uses} or C{clientAddress} makes no sense, or C{token} is there already.
         """
         ttl = self._settings.token_ttl if ttl is None else ttl
         uses = self._settings.uses if uses is None else uses
         _checkRequest(ttl, uses, clientAddress)
-        token = self._makeToken()
+        if token is None:
+            token = self._makeToken()
+        elif await self._answer(self._store.token(_hash(token))) is not None:
+            raise RequestError("token: there is such a token already.")
         record = TokenRecord(
             hash=_hash(token),
             consoleID=consoleID,
@@ -192,6 +199,16 @@ class StoreAuthority:
         window = self._settings.resume_window if resumable else 0.0
         ending = _Ending(grant.tokenHash, grant.resumeHash, self._clock.seconds(), window, self._proxy)
         await self._answer(self._tell(ending))
+
+    async def undoRedeem(self, grant: Grant) -> None:
+        """
+        See L{IControllingAuthority.undoRedeem}.
+        """
+        try:
+            await self._answer(self._undo(grant))
+        except TokenUnknown:
+            # Revoked or forgotten meanwhile.
+            return
 
     async def deleteTokensForInstance(self, consoleID: str) -> int:
         """
@@ -243,25 +260,7 @@ class StoreAuthority:
     async def _answer(
         self, work: Coroutine[Any, Any, _T], late: Callable[[_T], Coroutine[Any, Any, None]] | None = None
     ) -> _T:
-        """
-        What C{work} comes to, if it does so within the configured time and while its caller waits. It is never cut off:
-        the store would do it all the same, and nobody would know. A result that comes too late is given to C{late}.
-        """
-        running = Deferred.fromCoroutine(work)
-        answer: Deferred[_T] = Deferred()
-
-        def settle(outcome: _T | Failure) -> None:
-            if not answer.called:
-                answer.callback(outcome)
-            elif not isinstance(outcome, Failure) and late is not None:
-                Deferred.fromCoroutine(late(outcome)).addErrback(_logLate)
-            elif isinstance(outcome, Failure):
-                _logLate(outcome)
-
-        running.addBoth(settle)
-        if not answer.called:
-            answer.addTimeout(self._settings.timeout, self._clock, partial(_tooLate, self._settings.timeout))
-        return await answer
+        return await answerWithin(self._settings.timeout, self._clock, work, late)
 
 
 def _checkRequest(ttl: float, uses: int, clientAddress: str | None) -> None:
@@ -283,11 +282,3 @@ def _hash(secret: str) -> str:
 def _resumeHash(secret: str | None) -> str | None:
     # What a browser sends is anything at all: without a decent secret it has no right to resume.
     return _hash(secret) if secret and len(secret) <= _LONGEST_RESUME_SECRET else None
-
-
-def _tooLate(seconds: float, result: object, timeout: float) -> NoReturn:
-    raise TokensUnreachable(f"no answer within {seconds:g} s")
-
-
-def _logLate(failure: Failure) -> None:
-    _log.warn("a token could not be settled after its caller had gone: {error}", error=failure.getErrorMessage())

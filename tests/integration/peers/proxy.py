@@ -19,7 +19,7 @@ from tests.integration.peers.bench import Bench, Program
 
 # A table of the configuration, or an array of tables.
 Section = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-_LISTENING: Final = ("web", "java", "api")
+_LISTENING: Final = ("web", "java", "api", "consoleauth")
 _FREE: Final = "tcp:0:interface=127.0.0.1"
 
 
