@@ -17,17 +17,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.webworld import TLSClient, Wire, clientContext
 from vncproxy import certs
 from vncproxy.certs import (
     SELF_SIGNED_DAYS,
+    SPARE_DAYS,
     ClientCertificates,
     FollowedCertificate,
     makeContext,
     selfSigned,
+    validityWarning,
     writePrivate,
 )
 from vncproxy.errors import ConfigError
@@ -148,6 +150,8 @@ class FollowedCertificateTests(FilesTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = Clock()
+        # The certificates are good as of today.
+        self.clock.advance(datetime.now(UTC).timestamp())
         self.certificate, self.key = self.pair("live")
         self.first = Path(self.certificate).read_bytes()
         creator = FollowedCertificate(self.clock, self.certificate, self.key, "1.2", None)
@@ -256,6 +260,43 @@ class FollowedCertificateTests(FilesTestCase):
         Without files that can be used there is no beginning.
         """
         self.assertRaises(ConfigError, FollowedCertificate, self.clock, "/missing", self.key, "1.2", None)
+
+
+class ValidityTests(FilesTestCase):
+    def test_warning(self) -> None:
+        """
+        It is told before a certificate is good, shortly before its end and after it, and at no other time.
+        """
+        certificate, key = selfSigned(self.directory, [], NOW)
+        for days, words in (
+            (-1, "is not valid before 2026-11-19 23:00 UTC"),
+            (1, None),
+            (SELF_SIGNED_DAYS - SPARE_DAYS - 1, None),
+            (SELF_SIGNED_DAYS - SPARE_DAYS + 1, "expires on 2027-11-20 00:00 UTC"),
+            (SELF_SIGNED_DAYS + 1, "has expired on 2027-11-20 00:00 UTC"),
+        ):
+            warning = validityWarning(certificate, NOW + timedelta(days=days))
+            self.assertEqual(warning, words and f"{certificate} {words}")
+        self.assertIsNone(validityWarning(key, NOW))
+        self.assertIsNone(validityWarning("/missing", NOW))
+
+    def test_logged(self) -> None:
+        """
+        Whoever follows a certificate that is not good now says so in the log when it is taken up.
+        """
+        warnings: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            if event.get("log_level") is LogLevel.warn:
+                warnings.append(event["complaint"])
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        clock = Clock()
+        clock.advance(NOW.timestamp())
+        certificate, key = selfSigned(self.directory, [], NOW - timedelta(days=SELF_SIGNED_DAYS))
+        FollowedCertificate(clock, certificate, key, "1.2", None)
+        self.assertEqual(warnings, [f"{certificate} expires on 2026-11-20 00:00 UTC"])
 
 
 class SelfSignedTests(FilesTestCase):

@@ -48,6 +48,11 @@ LOOK_SECONDS: Final = 1.0
 How often, at most, the files are looked at.
 """
 
+SPARE_DAYS: Final = 14
+"""
+Of a certificate that ends sooner we warn: whoever renews certificates does so earlier.
+"""
+
 SELF_SIGNED_DAYS: Final = 365
 
 SELF_SIGNED_SPARE_DAYS: Final = 30
@@ -128,6 +133,25 @@ def _askForCertificates(context: SSL.Context, clients: ClientCertificates) -> No
     context.set_session_id(b"vncproxy")
 
 
+def validityWarning(certificate: str, now: datetime) -> str | None:
+    """
+    What viewers may soon complain of in a certificate, or do already: that it is out of date, not yet good, or ends
+    within L{SPARE_DAYS}. L{None} if nothing.
+
+    @param certificate: path of its PEM file; one that cannot be read has no warning.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(Path(certificate).read_bytes())
+    except (OSError, ValueError):
+        return None
+    begin, end = found.not_valid_before_utc, found.not_valid_after_utc
+    if now < begin:
+        return f"{certificate} is not valid before {begin:%Y-%m-%d %H:%M} UTC"
+    if end < now:
+        return f"{certificate} has expired on {end:%Y-%m-%d %H:%M} UTC"
+    return f"{certificate} expires on {end:%Y-%m-%d %H:%M} UTC" if end < now + timedelta(days=SPARE_DAYS) else None
+
+
 def _stamp(paths: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
     """
     What changes when a file does; empty while one of them is missing.
@@ -170,6 +194,7 @@ class FollowedCertificate:
         self._looked = clock.seconds()
         self._stamp = _stamp(self._paths)
         self._context = self._make()
+        self._warn()
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """
@@ -196,6 +221,12 @@ class FollowedCertificate:
             _log.error("the changed certificate is not used yet: {error}", error=str(error))
         else:
             _log.info("the certificate in {path} is in use", path=self._paths[0])
+            self._warn()
+
+    def _warn(self) -> None:
+        complaint = validityWarning(self._paths[0], datetime.fromtimestamp(self._clock.seconds(), UTC))
+        if complaint is not None:
+            _log.warn("the certificate {complaint}: viewers may refuse it. Renew it.", complaint=complaint)
 
 
 def _names(extra: Sequence[str]) -> list[x509.GeneralName]:
