@@ -25,6 +25,7 @@ from tests.integration.peers.picture import Picture
 from tests.integration.peers.proxy import VNCProxy, runVNCProxy
 from tests.integration.peers.qemu import Guest, startQEMU
 from tests.integration.peers.raw import originForm, tell, tokenOf
+from tests.integration.peers.redis import Redis, startRedis
 from tests.integration.peers.rfb import Refused, RFBViewer, connectRFB
 from tests.integration.peers.scripted import Flood, Patient, Saying, ScriptedRFB, Server, startScripted
 from tests.integration.peers.viewers import startTigerVNC, startTightVNC, tightVNCShows
@@ -44,6 +45,7 @@ __all__ = [
     "Picture",
     "Program",
     "RFBViewer",
+    "Redis",
     "Refused",
     "Saying",
     "ScriptedRFB",
@@ -59,6 +61,7 @@ __all__ = [
     "startBrowser",
     "startCable",
     "startQEMU",
+    "startRedis",
     "startScripted",
     "startTigerVNC",
     "startTightVNC",
