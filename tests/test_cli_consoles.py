@@ -22,8 +22,16 @@ class ConsoleTests(CLITestCase):
         """
         result = self.run_("console", "add", "vm-1", "vnc://10.0.0.5:5901", "--name", "Mail")
         self.assertEqual(result.stdout, "")
-        self.assertIn("vncproxy url vm-1", result.stderr)
+        self.assertIn("with: vncproxy url vm-1\n", result.stderr)
         self.assertEqual(self.kept("vm-1"), Console("vm-1", "Mail", Target(TargetKind.VNC, "10.0.0.5", 5901)))
+
+    def test_nextStep(self) -> None:
+        """
+        The next step goes to the same proxy, with the options that were given for it.
+        """
+        options = ["--api", "http://127.0.0.1:8774", "--key-file", str(self.keyFile)]
+        result = self.run_(*options, "console", "add", "vm-1", "vnc://h")
+        self.assertIn(f"with: vncproxy --api http://127.0.0.1:8774 --key-file {self.keyFile} url vm-1\n", result.stderr)
 
     def test_passwordFromFile(self) -> None:
         """
@@ -115,10 +123,10 @@ class ConsoleTests(CLITestCase):
 
     def test_showUnknown(self) -> None:
         """
-        A console that is not there is a no.
+        A console that is not there is a no, and named.
         """
         self.assertEqual(
-            self.fails("console", "show", "vm-9"), "Error: There is no such console. It may have been removed."
+            self.fails("console", "show", "vm-9"), "Error: There is no console vm-9. See: vncproxy console list"
         )
 
     def test_remove(self) -> None:
@@ -179,7 +187,7 @@ class URLTests(CLITestCase):
         What the API refuses is told in its words.
         """
         self.assertIn("client_address:", self.fails("url", "rack-1", "--client-address", "localhost"))
-        self.assertIn("no such console", self.fails("url", "vm-9"))
+        self.assertIn("no console vm-9", self.fails("url", "vm-9"))
 
 
 class TokenTests(CLITestCase):
@@ -192,3 +200,10 @@ class TokenTests(CLITestCase):
                 self.run_("url", "rack-1")
             self.assertIn(words, self.run_("token", "revoke", "rack-1").stderr)
         self.assertEqual(json.loads(self.run_("token", "revoke", "rack-1", "--json").stdout), {"deleted": 0})
+
+    def test_revokeUnknown(self) -> None:
+        """
+        A console that nobody knows is a no: it may be a slip of the pen.
+        """
+        self.assertIn("no console rack-9", self.fails("token", "revoke", "rack-9"))
+        self.fails("token", "revoke", "rack-9", "--json")

@@ -11,9 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+
 from tests.cliharness import CLITestCase
+from vncproxy.certs import selfSigned
 
 _SECONDS = 30
 
@@ -93,7 +97,7 @@ class CheckConfigTests(CLITestCase):
         """
         Check a file of this text: its name, what is on standard output, what beside it.
         """
-        path = Path(self.mktemp())
+        path = Path(self.mktemp()).with_suffix(".toml")
         path.write_text(text)
         path.chmod(0o600)
         result = self.run_("check-config", str(path), code=code)
@@ -128,6 +132,67 @@ class CheckConfigTests(CLITestCase):
         result = self.run_("check-config", str(path))
         self.assertIn("(a warning)", result.stdout)
         self.assertNotIn("hunter2", result.output)
+
+    def certificates(self, **keys: str) -> str:
+        """
+        What is told of a configuration with a certificate and these further lines, which a start would refuse.
+        """
+        certificate, key = self.selfSigned("own")
+        lines = {"certificate": certificate, "key": key} | keys
+        _, out, _ = self.check("[tls]\n" + "".join(f'{key} = "{value}"\n' for key, value in lines.items()), code=1)
+        (line,) = out.splitlines()
+        return line.partition(".toml:")[2]
+
+    def selfSigned(self, name: str, now: datetime | None = None) -> tuple[str, str]:
+        directory = Path(self.mktemp()).absolute() / name
+        directory.mkdir(parents=True)
+        return selfSigned(directory, [], now)
+
+    def test_otherKey(self) -> None:
+        """
+        The key of another certificate is refused at the line that names it, as a start does.
+        """
+        _, other = self.selfSigned("other")
+        self.assertRegex(self.certificates(key=other), r"^3: tls\.key: .*does not hold the PEM key of .*own key\.$")
+
+    def test_lockedKey(self) -> None:
+        """
+        So is a key behind a passphrase that does not stand in the file.
+        """
+        _, key = self.selfSigned("locked")
+        plain = serialization.load_pem_private_key(Path(key).read_bytes(), None)
+        locked = plain.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+        Path(key).write_bytes(locked)
+        self.assertRegex(self.certificates(key=key), r"^3: tls\.key: ")
+
+    def test_clientAuthorities(self) -> None:
+        """
+        So are authorities that are none, and the server certificate of the token-check protocol.
+        """
+        certificate, key = self.selfSigned("more")
+        self.assertRegex(self.certificates(client_ca=key), r"^4: tls\.client_ca: ")
+        _, out, _ = self.check(f'[consoleauth]\nserver_certificate = "{certificate}"\nserver_key = "/none"\n', code=1)
+        self.assertRegex(out, r":3: consoleauth\.server_key: /none does not hold ")
+
+    def test_goodCertificate(self) -> None:
+        """
+        A certificate and its key are good.
+        """
+        certificate, key = self.selfSigned("own")
+        _, out, _ = self.check(f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n', code=0)
+        self.assertEqual(out, "")
+
+    def test_oldCertificate(self) -> None:
+        """
+        Of one that has expired it is warned.
+        """
+        certificate, key = self.selfSigned("old", datetime(2020, 1, 1, tzinfo=UTC))
+        _, out, _ = self.check(f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n', code=0)
+        self.assertRegex(out, r":2: tls\.certificate: .* has expired on 2020-12-31 .*\(a warning\)\n$")
 
     def test_missing(self) -> None:
         """

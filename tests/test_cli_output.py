@@ -10,7 +10,7 @@ import click
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
-from vncproxy.cli.output import age, printable, printTable, size
+from vncproxy.cli.output import age, printable, printTable, shortened, size
 
 
 class PrintTableTests(SynchronousTestCase):
@@ -26,7 +26,7 @@ class PrintTableTests(SynchronousTestCase):
         """
         lines = self.printed([("a", "one", "1"), ("bb", "two", "1000")]).stdout.splitlines()
         self.assertEqual([line.split() for line in lines[::2][:1]], [["ID", "Name", "Bytes"]])
-        self.assertEqual([line.rstrip() for line in lines[-2:]], ["a    one        1", "bb   two     1000"])
+        self.assertEqual([line.rstrip() for line in lines[-2:]], ["a   one       1", "bb  two    1000"])
 
     def test_pipe(self) -> None:
         """
@@ -83,6 +83,14 @@ class WordsTests(SynchronousTestCase):
             ("2026-11-18T14:00:00Z", "2 d"),
         ):
             self.assertEqual(age(started, now), words)
+
+    def test_shortened(self) -> None:
+        """
+        Ids are shortened to 8 characters, or to as many more as tell them apart.
+        """
+        self.assertEqual(shortened(["0123456789", "abcdefghij", "s1"]), ["01234567", "abcdefgh", "s1"])
+        self.assertEqual(shortened(["0123456789", "012345678a", "s1"]), ["0123456789", "012345678a", "s1"])
+        self.assertEqual(shortened([]), [])
 
     def test_printable(self) -> None:
         """

@@ -62,6 +62,39 @@ class KeyTests(CLITestCase):
         self.keyFile.mkdir()
         self.assertIn("cannot be read", self.fails("console", "list"))
 
+    def test_notOneLine(self) -> None:
+        """
+        What is more than one line, or holds what no header may, is told with where it stands, and not repeated.
+        """
+        for wrong in ("sesame\nsesame2", "sesa\x1bme", "sesäme"):
+            self.environ["VNCPROXY_KEY"] = wrong
+            words = self.fails("console", "list")
+            self.assertIn("The variable VNCPROXY_KEY holds more than one line", words)
+            self.assertNotIn("sesame", words)
+        self.environ["VNCPROXY_KEY"] = None
+        self.keyFile.write_text("sesame\nsesame\n")
+        words = self.fails("console", "list")
+        self.assertIn(f"{self.keyFile} holds more than one line", words)
+        self.assertNotIn("sesame", words)
+
+    def test_endpoint(self) -> None:
+        """
+        The proxy's own note beside the key says where its API listens; without one that can be used it is not known.
+        """
+        key = Key(self.keyFile, {})
+        note = self.keyFile.with_name("endpoints.json")
+        self.assertIsNone(key.endpoint())
+        for told, found in (
+            ('{"web": ["http://a:1"], "api": ["unix:/x", "http://127.0.0.1:9999"]}', "http://127.0.0.1:9999"),
+            ('{"api": []}', None),
+            ('{"api": [3]}', None),
+            ('{"api": null}', None),
+            ("[]", None),
+            ("{", None),
+        ):
+            note.write_text(told)
+            self.assertEqual(key.endpoint(), found)
+
     def test_repr(self) -> None:
         """
         The key does not stand in a repr.
@@ -90,7 +123,8 @@ class RemoteTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.failing(httpx.ConnectError("refused")),
-            "No proxy answers at http://127.0.0.1:8774. Is it running? Start it with: twistd -n vncproxy",
+            "No proxy answers at http://127.0.0.1:8774. Is it running? Start it with: twistd -n vncproxy. One that "
+            "listens elsewhere is named by --api URL, or by the variable VNCPROXY_API.",
         )
 
     def test_silence(self) -> None:

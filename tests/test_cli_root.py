@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import click
+import httpx
+from click.testing import CliRunner
 
 from tests.cliharness import CLITestCase
 from vncproxy import __version__
@@ -62,6 +65,27 @@ class MainTests(CLITestCase):
         """
         self.environ["VNCPROXY_API"] = "nonsense"
         self.assertIn("'nonsense' is not an address", self.fails("console", "list", code=2))
+
+    def test_apiFromNote(self) -> None:
+        """
+        Without a word the API is where the proxy beside its key has noted that it listens; a word goes before that.
+        """
+        self.keyFile.with_name("endpoints.json").write_text('{"api": ["http://127.0.0.1:1"]}')
+        for words, asked in (
+            ([], "http://127.0.0.1:1/v1/consoles"),
+            (["--api", "http://127.0.0.1:2"], "http://127.0.0.1:2/v1/consoles"),
+        ):
+            seen: list[str] = []
+            transport = httpx.MockTransport(partial(self.answer, seen))
+            CliRunner().invoke(main, [*words, "console", "list"], env=self.environ, obj=transport)
+            self.assertEqual(seen, [asked])
+
+    def answer(self, seen: list[str], request: httpx.Request) -> httpx.Response:
+        """
+        An API without consoles.
+        """
+        seen.append(str(request.url))
+        return httpx.Response(200, json={"consoles": []})
 
     def test_light(self) -> None:
         """

@@ -25,6 +25,19 @@ class SessionTests(CLITestCase):
         self.assertEqual(first.split()[-4:], ["999", "B", "1.5", "MB"])
         self.assertTrue(second.rstrip().endswith("view only"))
 
+    def test_narrow(self) -> None:
+        """
+        With real ids and names every session has one line that a terminal of 80 columns takes.
+        """
+        self.world.sessions.up[:] = [
+            makeSession("8c9a90f0-6e5c-4050-b14c-94dde139b44a", consoleName="web-server-17", client="203.0.113.199"),
+            makeSession("7b0f3c11-7e5c-4050-b14c-94dde139b44a", consoleName="db", viewOnly=True, bytesOut=999_900_000),
+        ]
+        lines = [line.rstrip() for line in self.run_("session", "list").stdout.splitlines()]
+        self.assertEqual([line.split()[0] for line in lines[-2:]], ["8c9a90f0", "7b0f3c11"])
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.run_("session", "kill", "7b0f3c11")
+
     def test_none(self) -> None:
         """
         Without sessions standard output is empty.

@@ -59,7 +59,9 @@ def addConsole(
     password = askPassword() if passwordPrompt else readPassword(passwordFile) if passwordFile is not None else None
     body = {"url": target, "name": name, "password": password}
     kept = remote.ask("PUT", "consoles", identity, body={key: value for key, value in body.items() if value})
-    click.echo(f"{printable(kept['id'])} is defined. Open it with: vncproxy url {printable(kept['id'])}", err=True)
+    click.echo(
+        f"{printable(kept['id'])} is defined. Open it with: {remote.command} url {printable(kept['id'])}", err=True
+    )
 
 
 @console.command("list")
@@ -85,7 +87,7 @@ def listConsoles(remote: Remote, asJSON: bool) -> None:
     printTable(
         ("ID", "Name", "URL", "Password", "Defined in"),
         rows,
-        "There are no consoles. Define one with: vncproxy console add ID URL",
+        f"There are no consoles. Define one with: {remote.command} console add ID URL",
     )
 
 
@@ -193,6 +195,9 @@ def revokeTokens(remote: Remote, identity: str, asJSON: bool) -> None:
     Its sessions on the proxy that is asked end.
     """
     answer = remote.ask("DELETE", "consoles", identity, "tokens")
+    if not answer["deleted"]:
+        # A console that nobody knows has no tokens either, but it is a slip of the pen.
+        remote.ask("GET", "consoles", identity)
     if asJSON:
         printJSON(answer)
         return

@@ -5,6 +5,8 @@ What needs no running proxy: C{vncproxy demo} and C{vncproxy check-config}.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -13,6 +15,8 @@ from vncproxy.cli.passwords import passwordFileOption, readPassword
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
+
+    from vncproxy.config import Config, Problem
 
 
 @click.command(short_help="Serve a demo desktop to try things on.")
@@ -95,9 +99,70 @@ def checkConfig(file: str) -> None:
     from vncproxy.config import checkFile
 
     problems = checkFile(file)
+    if not any(problem.fatal for problem in problems):
+        problems += _certificateProblems(file)
     for problem in problems:
         click.echo(f"{problem}" if problem.fatal else f"{problem} (a warning)")
-    fatal = sum(problem.fatal for problem in problems)
-    if fatal:
+    if any(problem.fatal for problem in problems):
         raise click.exceptions.Exit(1)
     click.echo(f"{file} is good.", err=True)
+
+
+def _certificateProblems(file: str) -> Iterator[Problem]:
+    """
+    What a start would say of the certificates of a configuration that is good otherwise.
+    """
+    from datetime import UTC, datetime
+
+    from vncproxy.certs import validityWarning
+    from vncproxy.config import Problem, loadConfig
+    from vncproxy.config.lines import Lines
+    from vncproxy.errors import ConfigError
+
+    config = loadConfig(file)
+    with open(file, encoding="utf-8-sig") as text:
+        lines = Lines(text.read())
+    now = datetime.now(UTC)
+    for section, name, certificate in (
+        ("tls", "certificate", config.tls.certificate),
+        ("consoleauth", "server_certificate", config.consoleauth.server_certificate),
+    ):
+        if certificate is None:
+            continue
+        key = name
+        try:
+            _makeContext(config, section)
+            message, cure, fatal = validityWarning(certificate, now), "Renew it: viewers may refuse it.", False
+        except ConfigError as error:
+            # It begins with the section and the key, "[tls] key: ".
+            found = re.fullmatch(r"\[tls\] (\w+):? (.*)", str(error), re.DOTALL)
+            key, message = (found[1], found[2]) if found else (name, str(error))
+            cure, fatal = _CURES.get(key, _CURES["certificate"]), True
+            key = name.replace("certificate", key) if key in ("certificate", "key") else key
+        if message is not None:
+            yield Problem(file, lines.of((section, key)), f"{section}.{key}", message, cure, fatal)
+
+
+_CURES = {
+    "certificate": "Name a PEM file with the certificate and its chain.",
+    "key": "Name the file of this certificate's own key.",
+    "ciphers": 'Write a list of OpenSSL\'s, such as "ECDHE+AESGCM".',
+    "client_ca": "Name a PEM file with the authorities' certificates.",
+}
+
+
+def _makeContext(config: Config, section: str) -> None:
+    """
+    Make the TLS context of a section as a start does.
+    """
+    from vncproxy.certs import ClientCertificates, makeContext
+
+    tls, controller = config.tls, config.consoleauth
+    if section == "tls":
+        certificate, key, authorities = tls.certificate or "", tls.key, tls.client_ca
+        version, ciphers, password = tls.minimum_version, tls.ciphers, tls.key_password
+    else:
+        certificate, key, authorities = controller.server_certificate or "", controller.server_key, controller.client_ca
+        version, ciphers, password = "1.2", None, None
+    clients = None if authorities is None else ClientCertificates(authorities, required=True, key="[tls] client_ca")
+    makeContext(certificate, key or certificate, version, ciphers, clients, password)

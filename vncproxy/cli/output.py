@@ -14,6 +14,8 @@ import click
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+_SHORT: Final = 8
+
 _STEPS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -44,11 +46,12 @@ def printTable(headings: Sequence[str], rows: Iterable[Sequence[str]], nothing: 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
     for place, heading in enumerate(headings):
         right = heading.endswith(">")
         # The first column is what other commands take: it must come out whole.
-        table.add_column(heading.rstrip(">"), justify="right" if right else "left", no_wrap=place == 0 or right)
+        whole = place == 0 or right
+        table.add_column(heading.rstrip(">"), justify="right" if right else "left", no_wrap=whole, overflow="fold")
     for row in rows:
         # Text, so that a name in brackets is not taken for markup.
         table.add_row(*(Text(printable(cell)) for cell in row))
@@ -57,6 +60,16 @@ def printTable(headings: Sequence[str], rows: Iterable[Sequence[str]], nothing: 
         return
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False)
     console.print(table)
+
+
+def shortened(identities: Sequence[str]) -> list[str]:
+    """
+    The beginnings of ids: 8 characters, or as many more as it takes to tell them apart.
+    """
+    length = _SHORT
+    while len({each[:length] for each in identities}) < len(set(identities)):
+        length += 1
+    return [each[:length] for each in identities]
 
 
 def printable(text: str) -> str:

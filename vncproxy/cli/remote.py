@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 import attrs
 import click
 
+from vncproxy.cli.output import printable
+
 if TYPE_CHECKING:
     import httpx
 
@@ -49,8 +51,25 @@ class Key:
 
         @raise click.ClickException: there is none to be had.
         """
-        if self._inEnvironment():
-            return self.environ["VNCPROXY_KEY"].strip()
+        key = self.environ["VNCPROXY_KEY"].strip() if self._inEnvironment() else self._readFile()
+        if not (key.isascii() and key.isprintable()):
+            raise click.ClickException(
+                f"{self.origin[0].upper()}{self.origin[1:]} holds more than one line, or characters that no API key "
+                "has. A key is one line of letters, digits and signs."
+            )
+        return key
+
+    def endpoint(self) -> str | None:
+        """
+        Where the proxy that keeps its key there says that its API listens; L{None} if it does not say.
+        """
+        try:
+            told = json.loads(self._path().with_name("endpoints.json").read_bytes())["api"]
+            return next((url for url in told if url.startswith(("http://", "https://"))), None)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _readFile(self) -> str:
         path = self._path()
         try:
             key = path.read_text("ascii").strip()
@@ -91,12 +110,14 @@ class Remote:
     The API of one proxy.
 
     @ivar url: without a slash at its end.
+    @ivar command: how our command is called for it: C{"vncproxy"} and the options that lead there.
     @ivar transport: in place of the network, or L{None}.
     """
 
     url: str
     key: Key
     transport: httpx.BaseTransport | None = None
+    command: str = "vncproxy"
 
     def ask(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Any:
         """
@@ -119,6 +140,8 @@ class Remote:
                 f"What answers at {self.url} is not the API of vncproxy (HTTP status {answer.status_code}). The API "
                 f"has a port of its own, 8774 by default: see --api."
             ) from None
+        if told["error"].get("reason") == "console_unknown" and path[0] == "consoles":
+            message = f"There is no console {printable(path[1])}. See: {self.command} console list"
         if answer.status_code == 401:
             message = f"The proxy refuses the API key from {self.key.origin}. Name the right one with --key-file."
         raise click.ClickException(message)
@@ -144,5 +167,6 @@ class Remote:
                     f"SSL_CERT_FILE; an API without TLS has a URL that begins with http://."
                 ) from None
             raise click.ClickException(
-                f"No proxy answers at {self.url}. Is it running? Start it with: twistd -n vncproxy"
+                f"No proxy answers at {self.url}. Is it running? Start it with: twistd -n vncproxy. One that listens "
+                f"elsewhere is named by --api URL, or by the variable VNCPROXY_API."
             ) from None

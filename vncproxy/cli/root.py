@@ -5,7 +5,9 @@ The command itself: its global options, and where the API key comes from.
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import click
@@ -13,7 +15,9 @@ from click.core import ParameterSource
 
 from vncproxy.cli.remote import Key, Remote
 
-_EXAMPLES = """
+DEFAULT_API: Final = "http://127.0.0.1:8774"
+
+_EXAMPLES: Final = """
 \b
 A first console, and the URL that opens it in a browser:
   vncproxy console add vm-1 vnc://10.0.0.5:5901 --name "Web server" --password-prompt
@@ -29,8 +33,7 @@ Who is looking, and an end to it:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
 @click.option(
     "--api",
-    default="http://127.0.0.1:8774",
-    show_default=True,
+    show_default=f"what the proxy has noted beside its key, else {DEFAULT_API}",
     envvar="VNCPROXY_API",
     show_envvar=True,
     metavar="URL",
@@ -47,20 +50,25 @@ Who is looking, and an end to it:
 )
 @click.version_option(package_name="vncproxy", message="%(version)s")
 @click.pass_context
-def main(context: click.Context, api: str, keyFile: Path | None) -> None:
+def main(context: click.Context, api: str | None, keyFile: Path | None) -> None:
     """
     Define consoles, make the URLs that open them, and watch who is looking.
 
     All but check-config, demo and quickstart ask the API of a running proxy (`twistd -n vncproxy`). `vncproxy COMMAND
     --help` shows examples.
     """
-    if not _isURL(api):
+    if api is not None and not _isURL(api):
         raise click.BadParameter(
             f"{api!r} is not an address of an API. Write http://HOST:PORT or https://HOST:PORT.", param_hint="--api"
         )
     named = context.get_parameter_source("keyFile") is ParameterSource.COMMANDLINE
+    key = Key(keyFile, os.environ, named)
+    given = [("--api", api)] if context.get_parameter_source("api") is ParameterSource.COMMANDLINE else []
+    given += [("--key-file", str(keyFile))] if named else []
+    command = shlex.join(["vncproxy", *(word for pair in given for word in pair if word is not None)])
+    found = api if api is not None else key.endpoint() or DEFAULT_API
     # A test brings its own way to the API; a person takes the network.
-    context.obj = Remote(api.rstrip("/"), Key(keyFile, os.environ, named), transport=context.obj)
+    context.obj = Remote(found.rstrip("/"), key, transport=context.obj, command=command)
 
 
 def _isURL(text: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from vncproxy.cli.output import age, jsonOption, printable, printJSON, printTable, size
+from vncproxy.cli.output import age, jsonOption, printable, printJSON, printTable, shortened, size
 from vncproxy.cli.remote import Remote
 
 
@@ -26,7 +26,8 @@ def listSessions(remote: Remote, asJSON: bool) -> None:
     """
     List the sessions that are up, oldest first.
 
-    "In" is what the viewer sent to the console, "Out" what the console sent to the viewer.
+    "Via" is the frontend, "In" what the viewer sent to the console, "Out" what the console sent to the viewer. Of ids
+    the beginnings are shown, which `vncproxy session kill` takes; --json shows them whole.
 
     \b
     Examples:
@@ -38,9 +39,10 @@ def listSessions(remote: Remote, asJSON: bool) -> None:
         printJSON(answer)
         return
     now = datetime.now(UTC)
+    sessions = answer["sessions"]
     rows = [
         (
-            each["id"],
+            identity,
             each["console_name"],
             each["client"],
             each["frontend"],
@@ -49,9 +51,9 @@ def listSessions(remote: Remote, asJSON: bool) -> None:
             size(each["bytes_out"]),
             "view only" if each["view_only"] else "",
         )
-        for each in answer["sessions"]
+        for identity, each in zip(shortened([each["id"] for each in sessions]), sessions, strict=True)
     ]
-    headings = ("ID", "Console", "Client", "Frontend", "Up for>", "In>", "Out>", "")
+    headings = ("ID", "Console", "Client", "Via", "Up for>", "In>", "Out>", "")
     printTable(headings, rows, "No session is up.")
 
 
