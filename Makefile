@@ -22,6 +22,9 @@ PAGES := vncproxy/pages
 INSTALLED := $(VENV)/.installed
 EQUIPPED := $(VENV)/.equipped
 PAGE := vncproxy/static/vnc_auto.html
+# The openstack client stands apart: it brings much, and may want other versions of it than we do.
+OPENSTACK_VERSION := 10.5.0
+OPENSTACK := .tools/openstack/.version-$(OPENSTACK_VERSION)
 MODULES := $(PAGES)/node_modules/.package-lock.json
 
 PAGE_SOURCES := $(shell find $(PAGES) \( -name node_modules -o -name test \) -prune -o -type f -print 2>/dev/null)
@@ -33,7 +36,7 @@ PAGE_SOURCES := $(shell find $(PAGES) \( -name node_modules -o -name test \) -pr
 run: $(INSTALLED) $(PAGE)
 	@exec $(VENV)/bin/vncproxy quickstart --state-dir .state $(if $(TLS),--tls-self-signed)
 
-test: packages $(EQUIPPED) $(PAGE)
+test: packages $(EQUIPPED) $(OPENSTACK) $(PAGE)
 	@$(VENV)/bin/python .ci/gate.py
 
 check: $(EQUIPPED) $(PAGE)
@@ -48,7 +51,7 @@ docs: $(EQUIPPED)
 	@$(VENV)/bin/python .ci/gate.py docs
 
 clean:
-	rm -rf build dist docs/_api test-output vncproxy/static $(PAGES)/node_modules $(VENV) .state *.egg-info
+	rm -rf build dist docs/_api test-output vncproxy/static $(PAGES)/node_modules $(VENV) .tools .state *.egg-info
 
 packages:
 	$(STEP) packages .ci/packages.sh
@@ -67,6 +70,12 @@ $(INSTALLED): setup.cfg setup.py | $(VENV)/bin/pip
 
 $(EQUIPPED): $(INSTALLED)
 	$(STEP) test-tools $(VENV)/bin/pip install -q --config-settings editable_mode=compat -e '.[test,dev]'
+	@touch $@
+
+$(OPENSTACK): | python
+	@rm -rf $(@D)
+	$(STEP) openstack-venv $(PYTHON) -m venv $(@D)
+	$(STEP) openstack-client $(@D)/bin/pip install -q python-openstackclient==$(OPENSTACK_VERSION)
 	@touch $@
 
 $(MODULES): $(PAGES)/package.json $(PAGES)/package-lock.json
