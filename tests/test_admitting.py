@@ -7,15 +7,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_tokens_websockify import InPlace
 from vncproxy.admitting import makeAdmission, webPages, withSources
-from vncproxy.config import Config, TokensSection, WebSection
+from vncproxy.config import Config, NovaSection, TokensSection, WebSection
 from vncproxy.errors import ConfigError
 from vncproxy.frontends.directory import DirectoryPages
 from vncproxy.tokens.chained import ChainedAuthority
+from vncproxy.tokens.nova import NovaSource
 
 
 class AdmittingTests(SynchronousTestCase):
@@ -42,6 +44,22 @@ class AdmittingTests(SynchronousTestCase):
         self.assertIsInstance(made, ChainedAuthority)
         self.assertEqual(len(cast(Any, made)._sources), 2)
         self.assertRaises(ConfigError, self.sources, plugin=("TokenRedis",), source=("h:x",))
+
+    def test_nova(self) -> None:
+        """
+        Nova is a source, in its turn; what it has open is closed at the end.
+        """
+        path = Path(self.mktemp())
+        path.touch(mode=0o600)
+        path.write_text("sesame")
+        config = Config(
+            tokens=TokensSection(plugin=("nova", "FixedTarget"), source=("", "tcp://h:1")),
+            nova=NovaSection(endpoint_override="https://nova.example", token_file=str(path)),
+        )
+        made = withSources(cast(Any, "own"), config, MemoryReactorClock(), InPlace(), self.atEnd.append)
+        self.assertIsInstance(cast(Any, made)._sources[0], NovaSource)
+        (stop,) = self.atEnd
+        self.successResultOf(Deferred.fromCoroutine(stop()))
 
     def test_admission(self) -> None:
         """

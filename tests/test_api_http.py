@@ -15,7 +15,7 @@ from twisted.web.server import Request, Site
 
 from tests.memoryhttp import Connection, Reply
 from vncproxy.addresses import TrustedPeers
-from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, KeyRing, Operation, keyDigest
+from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, KeyRing, Operation, keyDigest, loggedPath
 from vncproxy.api.v1 import tell
 from vncproxy.attempts import Attempts
 from vncproxy.errors import ConsoleUnreachable, VNCProxyError
@@ -360,3 +360,19 @@ class OperationTests(SynchronousTestCase):
         self.assertEqual({error.httpStatus for error in show.refusals}, {401, 404, 429, 500, 503})
         self.assertEqual({error.httpStatus for error in keep.refusals}, {400, 401, 404, 413, 415, 429, 500, 503})
         self.assertEqual({error.httpStatus for error in open_.refusals}, {500, 503})
+
+
+class LoggedPathTests(SynchronousTestCase):
+    def test_tokens(self) -> None:
+        """
+        A token in a path is kept out of logs, however the path before it is written; other paths are as they were.
+        """
+        hidden = b"os-console-auth-tokens"
+        for path, logged in (
+            (b"/v2.1/%s/sesame" % hidden, b"/v2.1/%s/***" % hidden),
+            (b"/%s//sesame/x" % hidden, b"/%s/***" % hidden),
+            (b"/OS-console%2Dauth-tokens/sesame", b"/OS-console%2Dauth-tokens/***"),
+            (b"/v1/consoles/vm-1", b"/v1/consoles/vm-1"),
+            (b"*", b"*"),
+        ):
+            self.assertEqual(loggedPath(path), logged)

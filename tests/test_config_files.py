@@ -109,6 +109,16 @@ class LoadTests(FileCase):
         self.assertEqual(store.client_certificate, os.path.join(self.directory, "d/e"))
         self.assertEqual((store.ca_certs, store.client_key), ("/c", None))
 
+    def test_cloudPaths(self) -> None:
+        """
+        So are the files with secrets of clouds.
+        """
+        text = '[nova]\npassword_file = "p"\nca_certs = "/c"\n[cloudstack]\nkeys_file = "k"\n'
+        config = loadConfig(self.write("a.toml", text))
+        self.assertEqual(config.nova.password_file, os.path.join(self.directory, "p"))
+        self.assertEqual((config.nova.ca_certs, config.nova.token_file), ("/c", None))
+        self.assertEqual(config.cloudstack.keys_file, os.path.join(self.directory, "k"))
+
     def test_badCertificate(self) -> None:
         """
         A certificate or key that cannot be read, or is none, is told at its line.
