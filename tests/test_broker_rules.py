@@ -7,14 +7,16 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.brokerworld import CLIENT_INIT, CONSOLE, GREETING, RAW, BrokerTestCase
+from tests.brokerworld import CLIENT_INIT, CONSOLE, DESKTOP, GREETING, RAW, BrokerTestCase
 from tests.streams import MemoryTransport
-from vncproxy.broker import _ruleOn
+from vncproxy.broker import _rulesOn
 from vncproxy.model import Clipboard, ConsoleType, EndReason, Grant, SessionLimits, SessionRules, Sharing
 from vncproxy.stream import CLOSING_SECONDS
 
 KEY = b"\4\1\0\0\0\0\0\x61"
 REQUEST = b"\3\0" + bytes(8)
+BELL = b"\2"
+SERVER_CUT_TEXT = b"\3\0\0\0\0\0\0\5hello"
 CUT_TEXT = b"\6\0\0\0\0\0\0\5hello"
 
 
@@ -30,7 +32,8 @@ class UnruledTests(SynchronousTestCase):
         grant = Grant("f" * 64, "vm7", ConsoleType.NOVNC, 1000.0)
         for rules in (SessionRules(), SessionRules(enforceExpiry=True, lifetime=60)):
             for raw in (False, True):
-                self.assertIsNone(_ruleOn(grant, rules, raw, lambda: None))
+                desktop = None if raw else DESKTOP
+                self.assertEqual(_rulesOn(grant, rules, desktop, lambda: None), (None, None))
 
 
 class IdleTests(BrokerTestCase):
@@ -188,6 +191,66 @@ class ClipboardTests(BrokerTestCase):
         self.serve()
         self.assertEqual(self.viewer.told, [(1008, "unparseable")])
         self.assertIsNone(self.backend.wire)
+
+
+class NoClipboardTests(ClipboardTests):
+    """
+    Tests for a proxy through which no clipboard passes at all.
+    """
+
+    rules = SessionRules(clipboard=Clipboard.NONE)
+
+    def test_fromConsole(self) -> None:
+        """
+        The console's clipboard is left out, and what cannot be understood ends the session, nothing of it passed on.
+        """
+        server = self.open()
+        greeted = bytes(self.viewer.wire.taken)
+        server.say(BELL + SERVER_CUT_TEXT + BELL)
+        self.loop.settle()
+        self.assertEqual(self.viewer.wire.taken, greeted + BELL + BELL)
+        server.say(BELL + b"\xeehello")
+        self.loop.settle()
+        self.assertEqual(self.viewer.told, [(1008, "console_unparseable")])
+        self.assertEqual((self.viewer.wire.taken, self.authority.ends), (greeted + BELL + BELL, [False]))
+
+
+class NoClipboardViewOnlyTests(NoClipboardTests):
+    """
+    Tests for the same with a token to look at only.
+    """
+
+    viewOnly = True
+
+    def test_dropped(self) -> None:
+        """
+        Only what concerns the picture reaches the console.
+        """
+        server = self.open()
+        self.viewer.wire.say(KEY + CUT_TEXT + REQUEST)
+        self.loop.settle()
+        self.assertEqual(server.taken, CLIENT_INIT + REQUEST)
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+
+class ToConsoleTests(NoClipboardTests):
+    """
+    Tests for a proxy through which clipboards reach consoles and do not leave them.
+    """
+
+    rules = SessionRules(clipboard=Clipboard.TO_CONSOLE)
+
+    def test_dropped(self) -> None:
+        """
+        The viewer's clipboard passes.
+        """
+        server = self.open()
+        self.viewer.wire.say(KEY + CUT_TEXT + REQUEST)
+        self.loop.settle()
+        self.assertEqual(server.taken, CLIENT_INIT + KEY + CUT_TEXT + REQUEST)
+        self.viewer.wire.vanish()
+        self.loop.settle()
 
 
 class SeveralTestCase(BrokerTestCase):

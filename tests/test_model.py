@@ -42,7 +42,9 @@ class EndReasonTests(SynchronousTestCase):
         An ending is normal, unless the console was lost, the viewer broke a rule, or the proxy is going.
         """
         codes = {reason.value: reason.closeCode for reason in EndReason if reason.closeCode != 1000}
-        self.assertEqual(codes, {"console_lost": 1011, "unparseable": 1008, "draining": 1001})
+        self.assertEqual(
+            codes, {"console_lost": 1011, "unparseable": 1008, "console_unparseable": 1008, "draining": 1001}
+        )
 
     def test_resumable(self) -> None:
         """
@@ -51,5 +53,13 @@ class EndReasonTests(SynchronousTestCase):
         final = {reason.value for reason in EndReason if not reason.resumable}
         self.assertEqual(
             final,
-            {"ended_by_operator", "unparseable", "session_expired", "session_too_long", "session_idle", "revoked"},
+            {
+                "ended_by_operator",
+                "unparseable",
+                "session_expired",
+                "session_too_long",
+                "session_idle",
+                "revoked",
+                "console_unparseable",
+            },
         )

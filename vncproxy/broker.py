@@ -35,9 +35,12 @@ from vncproxy.interfaces import IBackend, IByteStream, IDirectory, IFilter, ITok
 from vncproxy.model import Clipboard, Console, EndReason, Grant, SessionRules, ViewerFacts
 from vncproxy.relay import Relay
 from vncproxy.rfb import handshake
+from vncproxy.rfb.clipless import Clipless, CliplessViewer
+from vncproxy.rfb.handshake import ServerInit
 from vncproxy.rfb.messages import Concern
 from vncproxy.rfb.permitted import ALL_CONCERNS, OFFERS_WITHOUT_CLIPBOARD, Permitted
-from vncproxy.rfb.viewonly import ViewOnly
+from vncproxy.rfb.pixelformat import PixelFormat
+from vncproxy.rfb.viewonly import VIEW_ONLY, ViewOnly
 from vncproxy.sessions import Place, Sessions
 
 _log = Logger()
@@ -164,17 +167,16 @@ class Broker:
         server = await self._backend.connect(console.target)
         try:
             viewer.reached()
-            if not raw:
-                await self._open(stream, server, grant, console)
+            desktop = None if raw else await self._open(stream, server, grant, console)
             curfew = Curfew(self._clock, self._rules, grant.expires)
-            rule = _ruleOn(grant, self._rules, raw, curfew.heard)
-            relay = Relay(self._clock, stream, server, self._halfClosedSeconds, rule)
+            rules = _rulesOn(grant, self._rules, desktop, curfew.heard)
+            relay = Relay(self._clock, stream, server, self._halfClosedSeconds, *rules)
             return await self._relay(relay, curfew, viewer.facts, grant, console, place)
         except BaseException:
             server.abort()
             raise
 
-    async def _open(self, viewer: IByteStream, server: IByteStream, grant: Grant, console: Console) -> None:
+    async def _open(self, viewer: IByteStream, server: IByteStream, grant: Grant, console: Console) -> ServerInit:
         """
         Greet the viewer with security None, and show it the server's desktop under the console's name.
         """
@@ -192,6 +194,7 @@ class Broker:
         except WaitTimeout as error:
             raise ConsoleSilent("it let us in and then did not show its desktop") from error
         viewer.write(attrs.evolve(desktop, name=console.name.encode("utf-8")).encode())
+        return desktop
 
     async def _relay(
         self, relay: Relay, curfew: Curfew, facts: ViewerFacts, grant: Grant, console: Console, place: Place
@@ -225,20 +228,28 @@ class Broker:
         return reason
 
 
-def _ruleOn(grant: Grant, rules: SessionRules, raw: bool, heard: Callable[[], None]) -> IFilter | None:
+def _rulesOn(
+    grant: Grant, rules: SessionRules, desktop: ServerInit | None, heard: Callable[[], None]
+) -> tuple[IFilter | None, IFilter | None]:
     """
-    What the viewer's bytes have to go through; L{None} where nothing is asked of them, as parsing costs.
+    What the viewer's bytes, and the console's, have to go through; L{None} where nothing is asked of them, as parsing
+    costs.
 
-    @param raw: no RFB is spoken.
+    @param desktop: what the console has shown; L{None} where no RFB is spoken.
     @param heard: called when the person at the viewer has done something.
     """
-    if raw:
-        return AnyBytes(heard) if rules.idle else None
+    if desktop is None:
+        return (AnyBytes(heard) if rules.idle else None), None
+    clipboard = rules.clipboard
+    concerns = ALL_CONCERNS if clipboard.reachesConsole else ALL_CONCERNS - {Concern.CLIPBOARD}
+    if not clipboard.leavesConsole:
+        server = Clipless(PixelFormat.decode(desktop.pixelFormat))
+        return CliplessViewer(server, VIEW_ONLY if grant.viewOnly else concerns, heard), server
     if grant.viewOnly:
-        return ViewOnly(heard)
-    if rules.clipboard is Clipboard.FROM_CONSOLE:
-        return Permitted(ALL_CONCERNS - {Concern.CLIPBOARD}, OFFERS_WITHOUT_CLIPBOARD, heard)
-    return Permitted(heard=heard) if rules.idle else None
+        return ViewOnly(heard), None
+    if clipboard is not Clipboard.BOTH:
+        return Permitted(concerns, OFFERS_WITHOUT_CLIPBOARD, heard), None
+    return (Permitted(heard=heard) if rules.idle else None), None
 
 
 def _logRefusal(facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:

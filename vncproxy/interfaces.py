@@ -110,12 +110,12 @@ class IByteStream(IStream):
 
 class IFilter(Interface):
     """
-    A rule on what a viewer sends to its console.
+    A rule on what a viewer sends to its console, or a console to its viewer.
     """
 
     def feed(data: bytes) -> bytes:
         """
-        Take the next bytes of the viewer and return those to pass on now.
+        Take the next bytes and return those to pass on now.
 
         @raise UnparseableInput: the bytes cannot be understood; nothing of them may be passed on.
         """

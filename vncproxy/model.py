@@ -65,6 +65,7 @@ class EndReason(StrEnum):
     IDLE = "session_idle"
     TAKEN_OVER = "taken_over"
     REVOKED = "revoked"
+    CONSOLE_UNPARSEABLE = "console_unparseable"
 
     @property
     def closeCode(self) -> int:
@@ -84,6 +85,7 @@ class EndReason(StrEnum):
 _CLOSE_CODES: Final = {
     EndReason.CONSOLE_LOST: 1011,
     EndReason.UNPARSEABLE: 1008,
+    EndReason.CONSOLE_UNPARSEABLE: 1008,
     EndReason.DRAINING: 1001,
 }
 
@@ -91,6 +93,7 @@ _FINAL: Final = frozenset(
     {
         EndReason.OPERATOR,
         EndReason.UNPARSEABLE,
+        EndReason.CONSOLE_UNPARSEABLE,
         EndReason.EXPIRED,
         EndReason.TOO_LONG,
         EndReason.IDLE,
@@ -118,7 +121,23 @@ class Clipboard(StrEnum):
     """
 
     BOTH = "both"
+    TO_CONSOLE = "to-console"
     FROM_CONSOLE = "from-console"
+    NONE = "none"
+
+    @property
+    def reachesConsole(self) -> bool:
+        """
+        Whether viewers' clipboards may.
+        """
+        return self in (Clipboard.BOTH, Clipboard.TO_CONSOLE)
+
+    @property
+    def leavesConsole(self) -> bool:
+        """
+        Whether a console's own may.
+        """
+        return self in (Clipboard.BOTH, Clipboard.FROM_CONSOLE)
 
 
 @attrs.frozen

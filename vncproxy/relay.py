@@ -84,9 +84,11 @@ class _FilteredLane(_Lane):
         closed: EndReason,
         lost: EndReason,
         rule: IFilter,
+        unparseable: EndReason,
     ) -> None:
         super().__init__(relay, source, target, closed, lost)
         self._rule = rule
+        self._unparseable = unparseable
 
     def received(self, data: bytes) -> None:
         self.count += len(data)
@@ -94,7 +96,7 @@ class _FilteredLane(_Lane):
             passed = self._rule.feed(data)
         except UnparseableInput as error:
             _log.info("a viewer under a rule sent what cannot be parsed: {cause}", cause=str(error))
-            self._relay.end(EndReason.UNPARSEABLE)
+            self._relay.end(self._unparseable)
             return
         if passed:
             self._write(passed)
@@ -114,10 +116,12 @@ class Relay:
         console: IByteStream,
         halfClosedSeconds: float,
         rule: IFilter | None = None,
+        outwardRule: IFilter | None = None,
     ) -> None:
         """
         @param halfClosedSeconds: how long one side may go on alone after the other has sent its last.
         @param rule: what the viewer sends goes through it, where given.
+        @param outwardRule: what the console sends goes through it, where given.
         """
         self.ended: Deferred[EndReason] = Deferred(lambda ended: self.end(EndReason.VIEWER_LOST))
         self._clock = clock
@@ -131,9 +135,14 @@ class Relay:
         self._inwards = (
             _Lane(self, viewer, console, closed, lost)
             if rule is None
-            else _FilteredLane(self, viewer, console, closed, lost, rule)
+            else _FilteredLane(self, viewer, console, closed, lost, rule, EndReason.UNPARSEABLE)
         )
-        self._outwards = _Lane(self, console, viewer, EndReason.CONSOLE_CLOSED, EndReason.CONSOLE_LOST)
+        closed, lost = EndReason.CONSOLE_CLOSED, EndReason.CONSOLE_LOST
+        self._outwards = (
+            _Lane(self, console, viewer, closed, lost)
+            if outwardRule is None
+            else _FilteredLane(self, console, viewer, closed, lost, outwardRule, EndReason.CONSOLE_UNPARSEABLE)
+        )
 
     @property
     def bytesIn(self) -> int:

@@ -17,7 +17,7 @@ from vncproxy.config.controller import controllerKeyFaults
 from vncproxy.config.lines import KeyPath, Lines
 from vncproxy.config.openstack import NOVA_PLUGIN, novaKeyFaults
 from vncproxy.config.problems import Fault, Problem
-from vncproxy.config.sections import Config, Section, StaticConsole
+from vncproxy.config.sections import Config, Section, StaticConsole, TLSSection
 from vncproxy.config.shapes import Shape
 from vncproxy.config.stores import RedisPlace, SQLitePlace, parseStore
 from vncproxy.targets import BadTarget, parseTarget
@@ -44,11 +44,13 @@ class Reading:
     @ivar config: L{None} where something is wrong.
     @ivar problems: in the order of their lines.
     @ivar lines: where its keys stand.
+    @ivar tls: what is right of C{[tls]}, also where something else is wrong.
     """
 
     config: Config | None
     problems: tuple[Problem, ...]
     lines: Lines = attrs.field(factory=lambda: Lines(""))
+    tls: TLSSection = attrs.field(factory=TLSSection)
 
 
 def checkConfig(text: str, name: str) -> list[Problem]:
@@ -78,7 +80,7 @@ def readConfig(text: str, name: str) -> Reading:
     check = _Check(name, lines)
     config = check.config(tables)
     problems = tuple(sorted(check.problems, key=lambda problem: problem.line))
-    return Reading(None if problems else config, problems, lines)
+    return Reading(None if problems else config, problems, lines, check.tls)
 
 
 def shapes(section: type[Section]) -> dict[str, tuple[Any, Shape]]:
@@ -113,6 +115,7 @@ class _Check:
 
     def __init__(self, name: str, lines: Lines) -> None:
         self.problems: list[Problem] = []
+        self.tls = TLSSection()
         self._name = name
         self._lines = lines
         self._sections = sections()
@@ -129,6 +132,7 @@ class _Check:
                 self._report((name,), Fault("it is a section", f"Write [{name}], and its keys below it."))
             elif name != "console":
                 self._report((name,), self._unknownSection(name, table))
+        self.tls = TLSSection(**known.get("tls", {}))
         consoles = list(self._consoles(tables.get("console", [])))
         self._across(known, consoles)
         if self.problems:

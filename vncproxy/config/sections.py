@@ -339,7 +339,7 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     sessions_per_address: Count = 0
     sessions_per_owner: Count = 0
     sharing: Annotated[Literal["share", "takeover", "refuse"], shapes.SHARING] = "share"
-    clipboard: Annotated[Literal["both", "from-console"], shapes.CLIPBOARD] = "both"
+    clipboard: Annotated[Literal["both", "to-console", "from-console", "none"], shapes.CLIPBOARD] = "both"
     bad_tokens_per_minute: Count = 0
 
     @property

@@ -102,10 +102,10 @@ def _each(shape: Shape) -> Shape:
     The shape of a list whose members have the given one.
     """
 
-    def faults(values: Iterable[Any]) -> Iterator[Fault]:
+    def faults(values: Sequence[Any]) -> Iterator[Fault]:
         for index, value in enumerate(values, 1):
             for fault in shape.faults(value):
-                yield attrs.evolve(fault, message=f"in entry {index}, {fault.message}") if index > 1 else fault
+                yield attrs.evolve(fault, message=f"in entry {index}, {fault.message}") if len(values) > 1 else fault
 
     return Shape(f"{shape.expected}, or a list of such", shape.example, faults)
 
@@ -168,7 +168,9 @@ def _originFaults(text: str) -> Iterator[Fault]:
 
 
 def _sourceFaults(text: str) -> Iterator[Fault]:
-    if not _CSP_SOURCE.fullmatch(text):
+    if text.lower() in ("self", "none"):
+        yield Fault("without quotes of its own it is the name of a host", f"Write \"'{text.lower()}'\".")
+    elif not _CSP_SOURCE.fullmatch(text):
         yield Fault(
             "it is no source of a Content-Security-Policy",
             'Write for instance "\'self\'" or "https://dashboard.example", one to an entry.',
@@ -243,9 +245,7 @@ COUNT: Final = _within("a whole number, or 0 for no limit", "200", 0, MOST_USES)
 SWITCH: Final = Shape("true or false", "true")
 TLS_VERSION: Final = Shape('"1.2" or "1.3"', '"1.2"')
 SHARING: Final = Shape('"share", "takeover" or "refuse"', '"takeover"')
-CLIPBOARD: Final = Shape(
-    '"both" or "from-console": what a console sends is not looked at, so it cannot be kept back', '"from-console"'
-)
+CLIPBOARD: Final = Shape('"both", "to-console", "from-console" or "none"', '"from-console"')
 CIPHERS: Final = Shape("a string of OpenSSL ciphers", '"ECDHE+AESGCM"', _cipherFaults)
 ENDPOINTS: Final = _each(Shape("an endpoint string", '"tcp:6080:interface=127.0.0.1"', endpointFaults))
 INTERFACE: Final = Shape('"public", "internal" or "admin"', '"internal"')

@@ -20,7 +20,9 @@ class Encoding(IntEnum):
 
     RAW = 0  # RFC 6143 section 7.7.1
     COPY_RECT = 1  # RFC 6143 section 7.7.2
+    ZLIB = 6  # rfbproto, zlib Encoding
     TIGHT = 7  # rfbproto, Tight Encoding
+    ZRLE = 16  # RFC 6143 section 7.7.6
     DESKTOP_SIZE = -223  # RFC 6143 section 7.8.2
     LAST_RECT = -224  # rfbproto, LastRect
     POINTER_POSITION = -232  # rfbproto, Tight options

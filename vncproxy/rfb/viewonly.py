@@ -57,6 +57,10 @@ OFFERS: Final = frozenset(
 )
 
 
+#: What messages may be about.
+VIEW_ONLY: Final = frozenset({Concern.PICTURE})
+
+
 class ViewOnly(Permitted):
     """
     The rule of a view-only session. Its first byte is the one behind ClientInit.
@@ -66,4 +70,4 @@ class ViewOnly(Permitted):
         """
         @param heard: see L{Permitted}. What is dropped shows all the same that somebody is there.
         """
-        super().__init__({Concern.PICTURE}, OFFERS, heard)
+        super().__init__(VIEW_ONLY, OFFERS, heard)

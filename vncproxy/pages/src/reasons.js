@@ -197,6 +197,12 @@ export const tellings = {
         text: "The console was opened elsewhere. To take it back, connect again.",
         again: true,
     },
+    console_unparseable: {
+        course: "ended",
+        title: "Session ended",
+        text: "The machine sent something that a restricted session cannot let through.",
+        again: true,
+    },
     revoked: {
         course: "ended",
         title: "Session ended",
