@@ -192,6 +192,8 @@ class ProblemTests(SynchronousTestCase):
             ("[web]\nheartbeat = -1", "it must be a number of seconds, or 0 for none"),
             ("[web]\nheartbeat = nan", "it must be a number of seconds, or 0 for none"),
             ('[web]\nlisten = "http"', "no kind of endpoint"),
+            ('[web]\nlisten = ["ssl:1", "tcp:2"]', "in entry 1, TLS is not configured here"),
+            ('[web]\nframe_ancestors = ["self"]', "it is the name of a host"),
             ('[web]\nlisten = ["tcp:1", "ssl:2"]', "in entry 2, TLS is not configured here"),
             ('[web]\nnovncproxy_base_url = "h"', "no URL"),
             ('[backend]\nallowed_networks = ["::/129"]', "no network"),

@@ -10,7 +10,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from vncproxy.config.endpoints import endpointFaults
+from vncproxy.config.endpoints import endpointFaults, isEverywhere
 
 _WORDS = st.sampled_from(
     r"tcp tcp6 unix port interface address mode backlog lockfile 6080 0 1 660 127.0.0.1 \:\:1 /run/x = : \ ".split()
@@ -76,6 +76,23 @@ class EndpointTests(SynchronousTestCase):
             self.assertTrue(faults, text)
             self.assertIn(message, faults[0].message)
             self.assertIn(cure, faults[0].cure)
+
+    def test_everywhere(self) -> None:
+        """
+        What stands for every address of the machine is known, by name or by default.
+        """
+        for text, everywhere in (
+            ("tcp:80", True),
+            ("tcp:80:interface=0.0.0.0", True),
+            ("tcp:80:0.0.0.0", True),
+            (r"tcp:80:interface=\:\:", True),
+            ("tcp6:80:50", True),
+            (r"tcp6:80:50:\:\:1", False),
+            ("tcp:80:interface=127.0.0.1", False),
+            ("unix:/run/x", False),
+            ("systemd:domain=INET:name=web", False),
+        ):
+            self.assertEqual(isEverywhere(text), everywhere, text)
 
     @settings(deadline=None)
     @given(st.lists(_WORDS, max_size=8).map("".join) | st.lists(_WORDS, max_size=6).map(":".join) | st.text())

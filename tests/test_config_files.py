@@ -152,6 +152,23 @@ class LoadTests(FileCase):
         [warning] = checkFile(path)
         self.assertEqual((warning.key, warning.fatal), ("store.url", False))
 
+    def test_openAPI(self) -> None:
+        """
+        An API that everybody reaches in clear is a warning, at the line that makes it so.
+        """
+        path = self.write("a.toml", '[api]\nlisten = ["tcp:1:interface=127.0.0.1", "tcp:8774"]\n')
+        [warning] = checkFile(path)
+        self.assertEqual((warning.line, warning.key, warning.fatal), (2, "api.listen", False))
+        self.assertIn("speaks no TLS", str(warning))
+
+    def test_allAtOnce(self) -> None:
+        """
+        A certificate that is not there is told together with keys that do not exist, in the order of their lines.
+        """
+        path = self.write("a.toml", '[tls]\ncertificate = "none.pem"\nkee = "x"\n\n[web]\nlisen = "tcp:1"\n')
+        told = [(problem.line, problem.key) for problem in checkFile(path)]
+        self.assertEqual(told, [(2, "tls.certificate"), (2, "tls.certificate"), (3, "tls.kee"), (6, "web.lisen")])
+
     def test_quiet(self) -> None:
         """
         A file that only its owner reads, or that holds no password, is no warning.

@@ -65,7 +65,7 @@ class ShapeTests(SynchronousTestCase):
         No source can end its directive and begin another.
         """
         good = ["'self'", "'none'", "https://*.example:8443", "https:", "*"]
-        bad = ["", "'self' https://x", "'self';", "a,b", "a\n", "ü"]
+        bad = ["", "'self' https://x", "'self';", "a,b", "a\n", "ü", "self", "None"]
         self.assertShape(shapes.SOURCES, [good], [[each] for each in bad])
 
     def test_networks(self) -> None:

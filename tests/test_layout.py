@@ -49,6 +49,7 @@ RULES: Final = Rules(
         "demo": 5,
         "api": 6,
         "admitting": 7,
+        "announcing": 7,
         "controlling": 7,
         "service": 7,
         "tap": 8,
@@ -75,6 +76,7 @@ RULES: Final = Rules(
         ("stores", "tokens"),
         # All of them are the composition root.
         ("service", "admitting"),
+        ("service", "announcing"),
         ("service", "controlling"),
         # Two command lines of one service.
         ("controllertap", "tap"),

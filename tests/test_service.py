@@ -27,6 +27,7 @@ from tests.memoryhttp import Connection, Reply
 from tests.storesuite import ThreadReactor
 from vncproxy.config import (
     APISection,
+    CloudStackSection,
     Config,
     ConsoleAuthSection,
     JavaSection,
@@ -37,7 +38,7 @@ from vncproxy.config import (
 )
 from vncproxy.errors import ConfigError
 from vncproxy.frontends.tlsport import TLSPortFactory
-from vncproxy.service import ProxyService, formatURL, readAPIKey
+from vncproxy.service import ProxyService, readAPIKey
 from vncproxy.stores import schema
 
 _MANY = 1000
@@ -154,28 +155,15 @@ class APIKeyTests(StateCase):
         error = self.assertRaises(ConfigError, readAPIKey, self.directory)
         self.assertEqual(str(error), f"{path} is empty: remove it, and the next start makes a new key")
 
-
-class URLTests(SynchronousTestCase):
-    """
-    Tests for L{formatURL}.
-    """
-
-    def test_addresses(self) -> None:
+    def test_notOneLine(self) -> None:
         """
-        The public name goes before the address; an address that means all of the machine's is written as one that
-        leads there.
+        Of what no header could carry nobody could ever show the whole; it is not repeated.
         """
-        for address, public, url in (
-            (IPv4Address("TCP", "10.0.0.9", 80), None, "http://10.0.0.9:80"),
-            (IPv6Address("TCP", "2001:db8::7", 80), None, "http://[2001:db8::7]:80"),
-            (IPv4Address("TCP", "0.0.0.0", 80), None, "http://127.0.0.1:80"),
-            (IPv6Address("TCP", "::", 80), None, "http://[::1]:80"),
-            (IPv4Address("TCP", "10.0.0.9", 80), "console.example", "http://console.example:80"),
-            (IPv4Address("TCP", "0.0.0.0", 80), "console.example", "http://console.example:80"),
-            (IPv6Address("TCP", "::", 80), "2001:db8::9", "http://[2001:db8::9]:80"),
-            (UNIXAddress("/run/web.sock"), "console.example", "unix:/run/web.sock"),
-        ):
-            self.assertEqual(formatURL("http", address, public), url)
+        for text in ("sesame\nsesame\n", "sesa me", "sesame\x1bsesame", "sesäme"):
+            path = self.write("api.key", text)
+            error = self.assertRaises(ConfigError, readAPIKey, self.directory)
+            self.assertIn(f"{path} holds more than one line", str(error))
+            self.assertNotIn("sesa", str(error))
 
 
 class ServiceCase(StateCase):
@@ -487,7 +475,9 @@ class FailureTests(ServiceCase):
         self.reactor.taken = {6081}
         self.assertGivenUp(
             "[java] listen: cannot listen on tcp:6081:interface=127.0.0.1: Couldn't listen on 127.0.0.1:6081: [Errno "
-            "98] Address already in use. Name another one in the configuration, or stop whoever holds it."
+            "98] Address already in use. Stop whoever holds it, or write another one into a configuration, below "
+            '[java], such as listen = "tcp:16081:interface=127.0.0.1", and start with it: twistd -n vncproxy --config '
+            "FILE"
         )
         self.assertEqual(endpoints.read_text(), '{"web": ["of another"]}')
 
@@ -577,3 +567,51 @@ class FailureTests(ServiceCase):
         self.until(lambda: self.givenUp)
         self.assertEqual(self.complaint(), "cannot start")
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class DialectTests(ServiceCase):
+    """
+    The dialects of other clouds, as the configuration has them.
+    """
+
+    def test_guests(self) -> None:
+        """
+        Programs on this machine need a key for nova's dialect unless they are allowed to have none.
+        """
+        for allowed, status in ((False, 401), (True, 200)):
+            service = self.started(Config(api=APISection(allow_unauthenticated_loopback=allowed)))
+            connection = Connection(cast(Site, self.reactor.ports[-1].factory), IPv4Address("TCP", "127.0.0.1", 1))
+            guest = {"X-Auth-Token": "notused", "Host": "127.0.0.1:8774"}
+            connection.request("GET", "/v2.1/servers", b"", guest)
+            self.until(connection.transport.value)
+            self.assertEqual(connection.reply().status, status)
+            self.stop(service)
+
+    def test_cloudStack(self) -> None:
+        """
+        CloudStack's dialect is spoken where there are keys for it.
+        """
+        path = self.write("keys", "key-1 sesame-sesame-sesame")
+        path.chmod(0o600)
+        self.assertEqual(self.statusOf("/client/api", Config()), 404)
+        self.assertEqual(self.statusOf("/client/api", Config(cloudstack=CloudStackSection(keys_file=str(path)))), 401)
+
+    def statusOf(self, path: str, config: Config) -> int:
+        """
+        The status with which a service of this configuration answers.
+        """
+        service = self.started(config)
+        status = self.ask("GET", path).status
+        self.stop(service)
+        return status
+
+    def test_badKeys(self) -> None:
+        """
+        A file with keys that others may read ends the start.
+        """
+        path = self.write("keys", "key-1 sesame-sesame-sesame")
+        path.chmod(0o644)
+        self.make(Config(cloudstack=CloudStackSection(keys_file=str(path)))).startService()
+        self.until(lambda: self.givenUp)
+        words = f"[cloudstack] keys_file: others than its owner may read {path}. Run: chmod 600 {path}"
+        self.assertEqual(self.complaint(), f"cannot start: {words}")

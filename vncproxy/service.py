@@ -8,7 +8,7 @@ taken, a certificate that cannot be read) ends the program at its start, in word
 from __future__ import annotations
 
 import json
-import os
+import re
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -21,11 +21,12 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from vncproxy.admitting import makeAdmission, webPages, withSources
+from vncproxy.announcing import commandPath, demoWords, formatListening, formatURL, takenWords
 from vncproxy.api import makeAPIResource
 from vncproxy.api.http import keyDigest
 from vncproxy.api.signature import parseKeys
@@ -70,17 +71,12 @@ _DEMO_CONSOLE: Final = "demo"
 
 _DEMO_SECONDS: Final = 24 * 3600.0
 
-_REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""
-Addresses that stand for all of a machine's, and where to find it from within.
-"""
-
 
 def readAPIKey(directory: Path) -> bytes:
     """
     The API key in C{directory}, made on the first start, at mode 600.
 
-    @raise ConfigError: there is a file, but no key in it.
+    @raise ConfigError: there is a file, but no key in it, or not one that a header could carry.
     @raise OSError: it cannot be read, or not be made.
     """
     path = directory / API_KEY_FILE
@@ -90,19 +86,12 @@ def readAPIKey(directory: Path) -> bytes:
     key = path.read_bytes().strip()
     if not key:
         raise ConfigError(f"{path} is empty: remove it, and the next start makes a new key")
+    if re.fullmatch(rb"[!-~]+", key) is None:
+        raise ConfigError(
+            f"{path} holds more than one line, or what no key may hold: leave one word of letters, digits and signs in "
+            "it, or remove it, and the next start makes a new key"
+        )
     return key
-
-
-def formatURL(scheme: str, address: IAddress, publicHost: str | None = None) -> str:
-    """
-    The URL of what listens at C{address}.
-
-    @param publicHost: under which it is known; L{None} is the address itself, as one on this machine would write it.
-    """
-    if not isinstance(address, IPv4Address | IPv6Address):
-        return f"unix:{os.fsdecode(getattr(address, 'name', None) or '')}"
-    host = publicHost or _REACHED_AT.get(address.host, address.host)
-    return f"{scheme}://[{host}]:{address.port}" if ":" in host else f"{scheme}://{host}:{address.port}"
 
 
 class ProxyService(Service):
@@ -188,7 +177,7 @@ class ProxyService(Service):
         for name, endpoints, factory in map(self._proxied, doors):
             for endpoint in endpoints:
                 address = self._listen(name, endpoint, factory).getHost()
-                _log.info("{name} listening on {url}", name=name, url=formatURL(self._schemes[name], address))
+                _log.info("{name} listening on {url}", name=name, url=formatListening(self._schemes[name], address))
         if self._demo:
             await self._showDemo(authority)
         self._tellEndpoints()
@@ -379,11 +368,7 @@ class ProxyService(Service):
         if base is None:
             raise ConfigError("--demo: there is no frontend for browsers. Name an endpoint in [web] listen.")
         key = self._directory / API_KEY_FILE
-        self._show(
-            f"\n  A live console, for a day:\n\n    {accessURL(base, token=issued.token)}\n\n"
-            f"  Another one:\n\n    vncproxy --key-file {key} console add ID vnc://HOST:5900\n"
-            f"    vncproxy --key-file {key} url ID\n"
-        )
+        self._show(demoWords(accessURL(base, token=issued.token), key, commandPath()))
 
     # Ports and their addresses.
 
@@ -395,10 +380,10 @@ class ProxyService(Service):
         failed: list[Failure] = []
         serverFromString(self._reactor, endpoint).listen(factory).addCallbacks(listening.append, failed.append)
         if failed:
-            raise ConfigError(
-                f"[{name}] listen: cannot listen on {endpoint}: {failed[0].getErrorMessage()} "
-                "Name another one in the configuration, or stop whoever holds it."
-            ) from failed[0].value
+            program = "twistd -n vncproxy" if self._carries else "twistd -n consoleauth"
+            program = "vncproxy quickstart" if self._demo else program
+            words = takenWords(name, endpoint, failed[0].getErrorMessage(), program)
+            raise ConfigError(words) from failed[0].value
         (port,) = listening
         self._ports.setdefault(name, []).append(port)
         self._undoing.append(port.stopListening)

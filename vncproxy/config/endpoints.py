@@ -45,6 +45,18 @@ def endpointFaults(text: str) -> Iterator[Fault]:
         yield from _fieldFaults(kind, fields)
 
 
+def isEverywhere(text: str) -> bool:
+    """
+    Whether an endpoint string, one that can be listened on, stands for every address of the machine.
+    """
+    (_, word), *fields = _split(text)
+    if word not in ("tcp", "tcp6"):
+        return False
+    unnamed = iter(_KINDS[word].fields)
+    values = {next(unnamed, None) if name is None else name: value for name, value in fields}
+    return ip_address(values.get("interface") or "0.0.0.0").is_unspecified
+
+
 def _split(text: str) -> list[tuple[str | None, str]]:
     """
     The fields with their names, L{None} where there is none.

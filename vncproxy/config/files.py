@@ -13,6 +13,7 @@ import msgspec
 from twisted.logger import Logger
 
 from vncproxy.config.checks import Reading, readConfig
+from vncproxy.config.endpoints import isEverywhere
 from vncproxy.config.problems import Problem
 from vncproxy.config.sections import Config, Section
 from vncproxy.config.stores import RedisPlace, parseStore
@@ -119,10 +120,17 @@ def _examine(path: str) -> tuple[Config | None, list[Problem]]:
         line = data.count(b"\n", 0, error.start) + 1
         return None, [Problem(path, line, "", "it is not UTF-8", "Save the file in that encoding.")]
     reading = readConfig(text, path)
+    directory = os.path.dirname(os.path.abspath(path))
     if reading.config is None:
-        return None, list(reading.problems)
-    config = _withPaths(reading.config, os.path.dirname(os.path.abspath(path)))
-    problems = [*_pemProblems(config, reading, path), *_modeProblems(config, mode, path)]
+        partly = _withPaths(Config(tls=reading.tls), directory)
+        problems = [*reading.problems, *_pemProblems(partly, reading, path)]
+        return None, sorted(problems, key=lambda problem: problem.line)
+    config = _withPaths(reading.config, directory)
+    problems = [
+        *_pemProblems(config, reading, path),
+        *_modeProblems(config, mode, path),
+        *_openProblems(config, reading, path),
+    ]
     return config, problems
 
 
@@ -168,6 +176,21 @@ def _pemFault(path: str, wanted: str) -> str | None:
         return f"{path} cannot be read ({error.strerror})"
     held = any(mark in data for mark in _PEM_MARKS[wanted])
     return None if held else f"{path} holds no {'certificate' if wanted == 'certificate' else 'private key'} in PEM"
+
+
+def _openProblems(config: Config, reading: Reading, name: str) -> Iterator[Problem]:
+    """
+    The API's key and all that it is told go in clear.
+    """
+    if any(isEverywhere(endpoint) for endpoint in config.api.listen):
+        yield Problem(
+            name,
+            reading.lines.of(("api", "listen")),
+            "api.listen",
+            "everyone who reaches this machine reaches the API, which speaks no TLS",
+            'Write "tcp:8774:interface=ADDRESS" with an address of a network of your own.',
+            fatal=False,
+        )
 
 
 def _modeProblems(config: Config, mode: int, name: str) -> Iterator[Problem]:
