@@ -4,16 +4,24 @@ What each method of the token-check protocol does.
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
 
 from tests.consoleauthworld import CONSOLE, ControllerCase
+from vncproxy.consoleauth.link import PING_SECONDS
+from vncproxy.consoleauth.messages import LINE_LIMIT, Code
 from vncproxy.consoleauth.methods import MOST_REPORTS, faultOf
+from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING
 from vncproxy.errors import ConsoleUnreachable, RequestError, TokensUnreachable, TokenUsed
 from vncproxy.model import Console, Target, TargetKind
 
-_UUID = "4ad5f9cc-7c38-4d3f-8a43-8f2a3b0a6a3c"
+_DOCUMENT: Final = Path(__file__).parents[1] / "docs/consoleauth.rst"
+
+_UUID: Final = "4ad5f9cc-7c38-4d3f-8a43-8f2a3b0a6a3c"
 
 
 class MethodCase(ControllerCase):
@@ -298,3 +306,54 @@ class OtherTests(MethodCase):
         self.assertEqual(
             self.result(self.store.console("vm9")), Console("vm9", "vm9", Target(TargetKind.VNC, "vm9.example", 5900))
         )
+
+
+class DocumentTests(ControllerCase):
+    """
+    The specification, C{docs/consoleauth.rst}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.text = _DOCUMENT.read_text(encoding="utf-8")
+
+    def test_examples(self) -> None:
+        """
+        What the server says in the examples is what it says, word for word.
+        """
+        said = re.findall(r"^    C: (.+)\n    S: (.+)$", self.text, re.MULTILINE)
+        self.assertGreater(len(said), 10)
+        self.loop.advance(1795189800)
+        peer = self.connect()
+        for request, expected in said:
+            peer.say(request.encode() + b"\n")
+            self.loop.settle()
+            (answer,) = peer.answers()
+            if "server" in (answer.get("result") or {}):
+                answer["result"]["server"] = json.loads(expected)["result"]["server"]
+            self.assertEqual(answer, json.loads(expected), request)
+
+    def test_methods(self) -> None:
+        """
+        Every method has its chapter, and every parameter is named there.
+        """
+        chapters = dict(re.findall(r"^(\w+)\n~+\n((?:.*\n)*?)(?=\n\w+\n[~-]+\n)", self.text, re.MULTILINE))
+        self.assertEqual(set(chapters), set(self.methods._table))
+        for name, (kind, _) in self.methods._table.items():
+            for parameter in kind.__struct_fields__:
+                self.assertIn(parameter, chapters[name], name)
+
+    def test_codes(self) -> None:
+        """
+        Every code stands in the table of errors, and the bounds are those that are kept.
+        """
+        for code in Code:
+            self.assertRegex(self.text, rf"(?m)^{code.value}  ")
+        for words in (
+            f"at most {LINE_LIMIT:,} bytes",
+            f"{MOST_RUNNING} requests are worked on",
+            f"comes for {IDLE_SECONDS:.0f} seconds",
+            f"``ping`` every {PING_SECONDS:.0f} seconds",
+            f"up to {MOST_REPORTS:,} proxies",
+        ):
+            self.assertIn(words, " ".join(self.text.split()))

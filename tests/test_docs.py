@@ -32,8 +32,23 @@ README: Final = ROOT / "README.rst"
 FAQ: Final = ROOT / "docs/faq.rst"
 ARCHITECTURE: Final = ROOT / "docs/architecture.rst"
 RULES_PAGE: Final = ROOT / "docs/rules.rst"
+CONSOLEAUTH: Final = ROOT / "docs/consoleauth.rst"
+REDIS: Final = ROOT / "docs/redis.rst"
+OPENSTACK: Final = ROOT / "docs/openstack.rst"
+CLOUDSTACK: Final = ROOT / "docs/cloudstack.rst"
 PAGES: Final = PACKAGE / "pages/README.rst"
-DOCUMENTS: Final = (README, FAQ, ARCHITECTURE, ROOT / "docs/dependencies.rst", RULES_PAGE, PAGES)
+DOCUMENTS: Final = (
+    README,
+    FAQ,
+    ARCHITECTURE,
+    ROOT / "docs/dependencies.rst",
+    RULES_PAGE,
+    CONSOLEAUTH,
+    REDIS,
+    OPENSTACK,
+    CLOUDSTACK,
+    PAGES,
+)
 
 _LARGEST_PICTURE: Final = 150_000
 

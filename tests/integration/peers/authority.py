@@ -38,10 +38,13 @@ class Authority:
         )
         self.certificate = _write(bench.path("authority.pem"), signed.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *hosts: str) -> tuple[Path, Path]:
+    def issue(self, *hosts: str, client: bool = False) -> tuple[Path, Path]:
         """
         The paths of a certificate for these host names and of its key; a name may begin with C{*.}.
+
+        @param client: it is for the use of a client, and not of a server.
         """
+        use = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Server of the tests")])
         ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -49,7 +52,7 @@ class Authority:
             self._begin(subject, key.public_key())
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
             .add_extension(ours, critical=False)
             .sign(self._key, hashes.SHA256())
         )

@@ -34,11 +34,18 @@ class VNCProxy:
     """
 
     def __init__(
-        self, bench: Bench, twistd: Path, config: Mapping[str, Section], state: Path, arguments: Sequence[str]
+        self,
+        bench: Bench,
+        twistd: Path,
+        config: Mapping[str, Section],
+        state: Path,
+        arguments: Sequence[str],
+        plugin: str = "vncproxy",
     ) -> None:
         self._bench = bench
         self._twistd = twistd
         self._arguments = arguments
+        self._plugin = plugin
         self._config = dict(config)
         self.state = state
         self.program: Program
@@ -122,7 +129,8 @@ class VNCProxy:
             section = config.get(name, {})
             assert isinstance(section, Mapping)
             listen = (ports or {}).get(name, [_FREE])
-            config[name] = {"listen": listen, **section}
+            # Who asks a controller is none.
+            config[name] = section if "connect" in section else {"listen": listen, **section}
         path = self._bench.path("vncproxy.toml")
         path.write_text(formatTOML(config))
         # The file may hold passwords.
@@ -132,7 +140,7 @@ class VNCProxy:
         words: list[str | Path] = [
             "-n",
             "--pidfile=",
-            "vncproxy",
+            self._plugin,
             "--config",
             path,
             "--state-dir",
@@ -182,6 +190,7 @@ async def runVNCProxy(
     state: Path | None = None,
     arguments: Sequence[str] = (),
     twistd: Path | None = None,
+    plugin: str = "vncproxy",
 ) -> VNCProxy:
     """
     Start a proxy. Its log is looked through when the test is over, see L{VNCProxy.checkLog}.
@@ -191,10 +200,11 @@ async def runVNCProxy(
     @param state: the state directory of an earlier proxy; a new one by default.
     @param arguments: of C{twistd vncproxy}, on top: C{--demo}, C{--tls-self-signed}.
     @param twistd: the C{twistd} of another virtual environment; by default the one that runs the tests.
+    @param plugin: C{"consoleauth"} for a controller without a proxy.
     """
     state = state or bench.path("state")
     state.mkdir(mode=0o700, exist_ok=True)
-    proxy = VNCProxy(bench, twistd or Path(sys.executable).with_name("twistd"), config or {}, state, arguments)
+    proxy = VNCProxy(bench, twistd or Path(sys.executable).with_name("twistd"), config or {}, state, arguments, plugin)
     # It is done after what is arranged later: by then the proxy has ended, and its log is whole.
     bench.atEnd(proxy.checkLog)
     await proxy.start()
