@@ -4,18 +4,23 @@ The store in a Redis, over a real one.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import attrs
 from zope.interface.verify import verifyObject
 
 from tests.redisworld import RedisCase
 from tests.storesuite import StoreSuite, console, spendOne, token
+from vncproxy.config.stores import RedisPlace
 from vncproxy.errors import TokensUnreachable, TokenUnknown, TokenUsed
 from vncproxy.interfaces import IStore
 from vncproxy.model import Resume, TokenRecord
 from vncproxy.stores import redis
+from vncproxy.stores.redis import RedisStore
 from vncproxy.stores.redisdial import WireLost
 from vncproxy.stores.rediswire import RedisWire
 from vncproxy.tokens.rules import abandoned
@@ -31,6 +36,34 @@ class RedisStoreTests(StoreSuite, RedisCase):
         It provides what it says.
         """
         self.assertTrue(verifyObject(IStore, self.store))
+
+
+class RightsTests(StoreSuite, RedisCase):
+    """
+    The store as a user of the Redis who may do no more than the documentation says.
+    """
+
+    def setUp(self) -> None:
+        text = (Path(__file__).parents[1] / "docs/redis.rst").read_text(encoding="utf-8")
+        found = re.search(r"^    (ACL SETUSER vncproxy .*\n(?: {8}.*\n)+)", text, re.MULTILINE)
+        assert found is not None
+        self.command = found[1].replace(">PASSWORD", ">hunter2").split()
+        super().setUp()
+
+    def place(self, **more: Any) -> RedisPlace:
+        """
+        Where that user is.
+        """
+        self.execute(*self.command)
+        return super().place(user="vncproxy", password="hunter2")
+
+    def test_noMore(self) -> None:
+        """
+        Other keys, and other commands, are closed to that user.
+        """
+        for words in (("GET", "x"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*")):
+            answer = self.execute("--no-auth-warning", "--user", "vncproxy", "--pass", "hunter2", *words)
+            self.assertIn("NOPERM", answer, words)
 
 
 class KeyTests(RedisCase):
@@ -100,6 +133,24 @@ class KeyTests(RedisCase):
         self.assertLess(abs(self.expiresIn(names["p1"]) - 3600), 5)
         self.assertLess(abs(self.expiresIn("vncproxy:sessions-of:p1") - 3600), 5)
         self.assertLess(self.expiresIn(names["p2"]), 61)
+
+    def test_abandonStale(self) -> None:
+        """
+        A token that an index names wrongly is passed over by a restart, and so is one that is revoked meanwhile.
+        """
+        store = self.makeStore()
+        live = (Resume("a" * 64, 1, proxy="p1"),)
+        self.results([store.addToken(token(1)), store.addToken(attrs.evolve(token(2), resumes=live))])
+        self.execute("SADD", "vncproxy:sessions-of:p1", token(1).hash)
+        self.assertEqual(self.result(store.abandonSessions(90.0, "p1")), 1)
+        self.result(store.addToken(attrs.evolve(token(2), resumes=live)))
+
+        async def revokeAndAmend(tokenHash: str, rule: Callable[[TokenRecord], TokenRecord]) -> TokenRecord:
+            self.execute("DEL", f"vncproxy:token:{tokenHash}")
+            return await RedisStore.amendToken(store, tokenHash, rule)
+
+        self.patch(store, "amendToken", revokeAndAmend)
+        self.assertEqual(self.result(store.abandonSessions(90.0, "p1")), 0)
 
     def test_purgeMany(self) -> None:
         """

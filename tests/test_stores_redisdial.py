@@ -71,6 +71,15 @@ class PlainTests(DialCase):
         for place in (self.place(), RedisPlace((("127.0.0.1", self.port),))):
             self.assertEqual(self.dial(self.dialler(place)), "hello")
 
+    def test_byName(self) -> None:
+        """
+        A Redis is reached by the name of its host.
+        """
+        threads = self.reactor.getThreadPool()
+        threads.start()
+        self.addCleanup(threads.stop)
+        self.assertEqual(self.dial(self.dialler(RedisPlace((("localhost", self.port),)))), "hello")
+
     def test_nobodyThere(self) -> None:
         """
         Where nobody listens, that is said.

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
@@ -207,6 +208,28 @@ async def _itself(wire: RedisWire, by: float) -> RedisWire:
     return wire
 
 
+class Echo(Protocol):
+    """
+    Says what it hears.
+    """
+
+    transport: Any
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class Loading(Protocol):
+    """
+    A Redis that has just begun.
+    """
+
+    transport: Any
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(b"-LOADING Redis is loading the dataset in memory\r\n")
+
+
 class OpeningTests(LinkCase):
     """
     What shows when a store is opened.
@@ -267,6 +290,26 @@ class OpeningTests(LinkCase):
         self.execute("ACL", "SETUSER", "low", "-role")
         self.assertRefused(self.makeLink(place=self.place(user="low", password="hunter2")), "NOPERM")
 
+    def test_untrusted(self) -> None:
+        """
+        A server that does not speak TLS as it should, and files of TLS that are not there, end the start.
+        """
+        port = self.reactor.listenTCP(0, Factory.forProtocol(Echo), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        place = RedisPlace((("127.0.0.1", port.getHost().port),), tls=True)
+        self.assertRefused(self.makeLink(place=place), "TLS")
+        self.assertRefused(self.makeLink(place=place, ca_certs="/nowhere"), "store.ca_certs", "cannot be read")
+
+    def test_loading(self) -> None:
+        """
+        A Redis that still loads its data is waited for.
+        """
+        port = self.reactor.listenTCP(0, Factory.forProtocol(Loading), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        place = RedisPlace((("127.0.0.1", port.getHost().port),))
+        error = self.assertRaises(TokensUnreachable, self.result, self.makeLink(place=place).open())
+        self.assertIn("LOADING", str(error))
+
     def test_database(self) -> None:
         """
         The database is the one of the URL; one that there is not ends the start.
@@ -281,7 +324,7 @@ class OpeningTests(LinkCase):
         A replica does not do, until it is the master.
         """
         self.execute("REPLICAOF", "127.0.0.1", "1")
-        link = self.makeLink(timeout=0.3)
+        link = self.makeLink(timeout=1)
         error = self.assertRaises(TokensUnreachable, self.result, link.open())
         self.assertIn("is a replica", str(error))
         self.execute("REPLICAOF", "NO", "ONE")
@@ -334,6 +377,39 @@ class ClosingTests(LinkCase):
         with capturedLogs() as events:
             self.result(link.close())
         self.assertEqual([event for event in events if event["log_level"] is not LogLevel.debug], [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_frozen(self) -> None:
+        """
+        A Redis that does not take what it was told is left after a while.
+        """
+        link = self.openLink()
+        self.server.signal(signal.SIGSTOP)
+        self.addCleanup(self.server.kill)
+
+        async def stuff(wire: RedisWire, by: float) -> Any:
+            return await wire.ask("ECHO", b"x" * 8_000_000)
+
+        self.assertRaises(TokensUnreachable, self.result, link.within(stuff))
+        begun = time.monotonic()
+        self.result(link.close())
+        self.assertLess(time.monotonic() - begun, 4)
+        self.pause(0)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_whileConnecting(self) -> None:
+        """
+        A link that is about to log in, where nobody answers, ends at once.
+        """
+        self.server.signal(signal.SIGSTOP)
+        self.addCleanup(self.server.kill)
+        link = self.makeLink(timeout=2.3)
+        error = self.assertRaises(TokensUnreachable, self.result, link.open())
+        self.assertIn("does not answer", str(error))
+        begun = time.monotonic()
+        self.result(link.close())
+        self.assertLess(time.monotonic() - begun, 1)
+        self.pause(0)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_neverOpened(self) -> None:

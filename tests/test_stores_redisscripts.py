@@ -5,6 +5,7 @@ The keys in a Redis, and the scripts.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.redisworld import RedisCase
 from vncproxy.config import StoreSection
@@ -27,13 +28,16 @@ class KeyTests(RedisCase):
 
     def test_documented(self) -> None:
         """
-        Each kind of key has its own name, and stands in the table.
+        Each kind of key has its own name, and stands in the table, and in that of the documentation.
         """
         keys = Keys("p:")
         named = [keys.consoles, keys.expiry, keys.keys, keys.keyNames, keys.keysUsed, keys.audit, keys.auditEntries]
         named += [keys.token("HASH"), keys.tokensOf("CONSOLE"), keys.sessionsOf("PROXY"), keys.auditOf("CONSOLE")]
         table = re.findall(r"^C\{([\w:-]+)\}", redisscripts.__doc__ or "", re.MULTILINE)
         self.assertEqual(sorted(f"p:{each}" for each in table), sorted(named))
+        text = (Path(__file__).parents[1] / "docs/redis.rst").read_text(encoding="utf-8")
+        rows = re.findall(r"^``([\w:-]+)`` +(?:hash|string|set|zset) ", text, re.MULTILINE)
+        self.assertEqual(rows, table)
 
 
 class ScriptTests(RedisCase):

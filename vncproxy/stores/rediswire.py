@@ -61,7 +61,8 @@ class RedisWire(RedisProtocol):  # type: ignore[misc]
         except ConnectionGone as error:
             raise WireLost("the connection was lost", self.reason) from error
         except ResponseError as error:
-            raise WireRefusal(str(error)) from error
+            # It may quote what was sent, be it a password: no traceback is to show it.
+            raise WireRefusal(str(error)) from None
 
     async def run(self, script: str, keys: Sequence[str], args: Sequence[str | float | bytes]) -> Any:
         """
@@ -75,7 +76,7 @@ class RedisWire(RedisProtocol):  # type: ignore[misc]
         except ConnectionGone as error:
             raise WireLost("the connection was lost", self.reason) from error
         except ResponseError as error:
-            raise WireRefusal(str(error)) from error
+            raise WireRefusal(str(error)) from None
 
     def abort(self) -> None:
         """
