@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apiworld import FIXED, KEY, NOW, World, makeSession
@@ -138,6 +140,16 @@ class RequestTests(CloudStackCase):
         self.assertFault(reply, 415, "errorresponse", "application/x-www-form-urlencoded")
         reply = self.send("POST", f"/client/api?{query}", b"a" * (BODY_LIMIT + 1))
         self.assertFault(reply, 413, "errorresponse")
+
+    @given(st.binary(max_size=200) | st.text(max_size=200).map(quote).map(str.encode))
+    def test_anything(self, form: bytes) -> None:
+        """
+        Whatever is sent, it is answered in CloudStack's way, and nothing comes of it.
+        """
+        reply = self.send("POST", "/client/api", form)
+        (envelope,) = reply.json
+        self.assertFault(reply, reply.json[envelope]["errorcode"], envelope)
+        self.assertIn(reply.status, (401, 430))
 
     def test_json(self) -> None:
         """

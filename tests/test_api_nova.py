@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,6 +24,13 @@ MAIL = Console("vm-2", "Mail server", Target(TargetKind.VNC_UNIX, path="/run/vm-
 
 WISH = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
 
+
+BODIES = st.dictionaries(
+    st.sampled_from(["remote_console", "os-getVNCConsole", "os-getSPICEConsole", "x"]),
+    st.none() | st.text() | st.dictionaries(
+        st.sampled_from(["type", "protocol", "x"]), st.none() | st.sampled_from(["vnc", "novnc", "spice-html5", ""])
+    ),
+)  # fmt: skip
 
 GUEST = {"X-Auth-Token": "notused", "Host": "127.0.0.1:8774"}
 
@@ -340,6 +349,19 @@ class RemoteConsoleTests(NovaCase):
         ):
             reply = self.ask("POST", f"/v2.1/servers/vm-1/{path}", body, version=version)
             self.assertFault(reply, 400, "badRequest", words)
+
+    @given(st.binary(max_size=200) | BODIES.map(msgspec.json.encode))
+    def test_anything(self, body: bytes) -> None:
+        """
+        Whatever is sent, it is an access URL that is answered, or a fault of nova's.
+        """
+        for path, version in (("remote-consoles", "compute 2.6"), ("action", "compute 2.1")):
+            connection = Connection(self.world.site)
+            headers = {"X-Auth-Token": KEY, "OpenStack-API-Version": version}
+            connection.request("POST", f"/v2.1/servers/vm-1/{path}", body, headers)
+            reply = connection.reply()
+            if reply.status != 200:
+                self.assertFault(reply, 400, "badRequest")
 
     def test_unknown(self) -> None:
         """

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,6 +24,15 @@ NOW = 1_795_187_669.0
 
 SETTINGS = NovaSection(auth_url="http://cloud/v3", username=USER, project_name=PROJECT)
 LOGIN = "POST /v3/auth/tokens"
+
+
+def branches(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """
+    Lists and tables of what is given, with the names that a catalog has.
+    """
+    names = st.sampled_from(["catalog", "endpoints", "type", "url", "interface", "region", "expires_at"])
+    words = st.sampled_from(["compute", "public", "https://nova/v2.1"])
+    return st.lists(inner | words, max_size=3) | st.dictionaries(names, inner | words)
 
 
 class KeystoneTests(SynchronousTestCase):
@@ -205,6 +216,18 @@ class ReadLoginTests(SynchronousTestCase):
             (201, self.good(catalog=[1, {}, {"type": "compute"}, {"type": "compute", "endpoints": [1]}]), "t"),
         ):
             self.assertRaises(TokensUnreachable, self.read, status, value, token)
+
+    @given(st.recursive(st.none() | st.text() | st.integers(), branches, max_leaves=12))
+    def test_anything(self, value: Any) -> None:
+        """
+        Whatever Keystone answers, it is a login with a URL, or it is refused.
+        """
+        for told in (value, {"token": value}, self.good(catalog=value)):
+            try:
+                access = self.read(201, told)
+            except TokensUnreachable:
+                continue
+            self.assertRegex(access.endpoint, r"\Ahttps?://[!-~]+\Z")
 
     def test_endpoints(self) -> None:
         """

@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -19,11 +21,18 @@ from vncproxy.config import NovaSection
 from vncproxy.errors import ConfigError, ConsoleBroken, TokensUnreachable, TokenUnknown
 from vncproxy.interfaces import ITokenSource
 from vncproxy.model import Console, ConsoleType, Grant, Target, TargetKind, ViewerFacts
+from vncproxy.targets import isHost
 from vncproxy.tokens.jsonhttp import JSONClient, JSONReply
 from vncproxy.tokens.keystone import Access, FixedCloud, Keystone
 from vncproxy.tokens.nova import NovaSource, makeNovaSource, readConsole
 
 NOW = 1_795_187_669.0
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*CONSOLE, "console", "x"]), inner),
+    max_leaves=8,
+)
 LOOK = f"GET /v2.1/os-console-auth-tokens/{TOKEN}"
 LOGIN = "POST /v3/auth/tokens"
 
@@ -206,6 +215,18 @@ class ReadConsoleTests(SynchronousTestCase):
             {"instance_uuid": None},
         ):
             self.assertRaises(TokensUnreachable, self.read, **changes)
+
+    @given(JSON)
+    def test_anything(self, value: Any) -> None:
+        """
+        Whatever nova answers, it is a console that can be dialled, or it is refused.
+        """
+        for told in (value, {"console": value}, {"console": {**CONSOLE, **(value if isinstance(value, dict) else {})}}):
+            try:
+                console = readConsole(JSONReply(200, Headers(), told))
+            except (TokensUnreachable, ConsoleBroken):
+                continue
+            self.assertTrue(0 < console.target.port < 65536 and isHost(console.target.host))
 
 
 class MakeNovaSourceTests(SynchronousTestCase):
