@@ -230,16 +230,16 @@ class Clipless:
 
     def _compactLength(self) -> Generator[tuple[int, bool], bytes, int]:
         """
-        A length in one to three bytes, the lowest seven bits first.
+        A length in one to three bytes, the lowest seven bits first; of the third all eight count.
         """
-        length = 0
-        for place in range(3):
-            byte = yield from self._number(1)
-            # All eight bits of the third count.
-            length |= (byte if place == 2 else byte & 0x7F) << 7 * place
-            if place == 2 or not byte & 0x80:
-                break
-        return length
+        first = yield from self._number(1)
+        if first < 0x80:
+            return first
+        second = yield from self._number(1)
+        if second < 0x80:
+            return first & 0x7F | second << 7
+        third = yield from self._number(1)
+        return first & 0x7F | (second & 0x7F) << 7 | third << 14
 
     def _cursor(self, width: int, height: int) -> _Reading:
         yield from self._skip(width * height * self._pixel + (width + 7) // 8 * height)
