@@ -133,6 +133,24 @@ class SharingTests(RedisCase):
         self.assertEqual((await two.mustCall("DELETE", "/v1/consoles/vm/tokens"))["deleted"], 1)
         await self.assertRefused(at(one, url), 1008, "token_unknown", cookie)
 
+    async def test_controller(self) -> None:
+        """
+        What a controller alone mints opens at every proxy that shares its Redis, and not once it was revoked there.
+        """
+        redis = await startRedis(self.bench)
+        store = {"url": f"redis://127.0.0.1:{redis.port}"}
+        web = {"novncproxy_base_url": "http://console.example/vnc_auto.html"}
+        config = {"store": store, "web": web, "proxy": {"id": "controller"}}
+        controller = await runVNCProxy(self.bench, config, plugin="consoleauth")
+        one, two = await self.proxy("p1", redis), await self.proxy("p2", redis)
+        await controller.addConsole("vm", startScripted(self.bench).url)
+        url, other, revoked = [await controller.accessURL("vm") for _ in range(3)]
+        for proxy, minted in ((one, url), (two, other)):
+            await self.open(at(proxy, minted))
+        await self.assertRefused(at(two, url), 1008, "token_used")
+        await controller.mustCall("DELETE", "/v1/consoles/vm/tokens")
+        await self.assertRefused(at(one, revoked), 1008, "token_unknown")
+
     async def test_oneOfFifty(self) -> None:
         """
         Of fifty who redeem a token of one use at the same time, in two processes, exactly one succeeds.
