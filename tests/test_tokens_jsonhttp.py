@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError, TimeoutError
 from twisted.internet.task import Clock
@@ -126,6 +127,8 @@ class JSONClientTests(SynchronousTestCase):
             (OSError(113, "No route to host"), "No route to host"),
             (ResponseFailed([]), "its answer broke off"),
             (ValueError(), "ValueError"),
+            (ResponseFailed([Failure(TLSError([("SSL routines", "", "certificate verify failed")]))]), "TLS: cert"),
+            (TLSError(), "Error"),
         ):
             self.agent.fault = fault
             self.assertIn(words, self.cause())

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.ssl import PrivateCertificate
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
@@ -25,6 +29,7 @@ from tests.integration.peers import (
 from tests.integration.peers.clouds import runOpenStack, urlIn
 from tests.integration.peers.raw import originForm, tell, tokenOf
 from tests.openstackstub import CONSOLE, CREDENTIAL, PASSWORD, PROJECT, SECRET, TOKEN, USER, OpenStackStub
+from vncproxy.certs import selfSigned
 
 UUID = "8a6e5d1c-6f0e-4f2b-9d3c-0b7c1a2f4e5d"
 
@@ -140,6 +145,8 @@ class NovaTokenTests(TestCase):
 
     def setUp(self) -> None:
         self.bench = Bench(self)
+        # The files of the cloud's certificate and of its key, if it has one.
+        self.certificate: tuple[str, str] | None = None
 
     async def start(self, **settings: str) -> None:
         """
@@ -148,9 +155,14 @@ class NovaTokenTests(TestCase):
         @param settings: of C{[nova]}; the secrets themselves in place of their files.
         """
         self.stub = OpenStackStub(self.bench.reactor, "")
-        port = await TCP4ServerEndpoint(self.bench.reactor, 0, interface="127.0.0.1").listen(Site(self.stub))
+        factory: IProtocolFactory = Site(self.stub)
+        if self.certificate is not None:
+            options = PrivateCertificate.loadPEM("".join(Path(path).read_text() for path in self.certificate)).options()
+            factory = TLSMemoryBIOFactory(options, False, factory)
+        port = await TCP4ServerEndpoint(self.bench.reactor, 0, interface="127.0.0.1").listen(factory)
         self.bench.atEnd(port.stopListening)
-        self.stub.base = f"http://127.0.0.1:{port.getHost().port}"
+        scheme = "http" if self.certificate is None else "https"
+        self.stub.base = f"{scheme}://127.0.0.1:{port.getHost().port}"
         nova = {key: self.secret(value) if key.endswith("_file") else value for key, value in settings.items()}
         if "token_file" in nova:
             self.stub.valid.add(settings["token_file"])
@@ -233,5 +245,21 @@ class NovaTokenTests(TestCase):
         self.stub.consoles[TOKEN] = {**CONSOLE, "internal_access_path": "/console?ref=1"}
         await self.assertRefused("console_broken")
         self.assertIn("reached by CONNECT", self.proxy.log())
+        self.stub.consoles[TOKEN] = {**CONSOLE, "host": "127.0.0.1", "port": server.port}
+        await connectRFB(self.bench, self.socket())
+
+    async def test_TLS(self) -> None:
+        """
+        A cloud whose certificate is not to be trusted is told nothing, no secret and no token; one whose authority is
+        named is asked.
+        """
+        server = startScripted(self.bench)
+        self.certificate = selfSigned(self.bench.directory, [])
+        await self.start(username=USER, password_file=PASSWORD, project_name=PROJECT)
+        await self.assertRefused("tokens_unreachable")
+        self.assertIn("tokens_unreachable: Keystone: TLS: certificate verify failed", self.proxy.log())
+        self.assertEqual(self.stub.asked, [])
+        authority = self.certificate[0]
+        await self.start(username=USER, password_file=PASSWORD, project_name=PROJECT, ca_certs=authority)
         self.stub.consoles[TOKEN] = {**CONSOLE, "host": "127.0.0.1", "port": server.port}
         await connectRFB(self.bench, self.socket())

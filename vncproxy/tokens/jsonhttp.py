@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 import msgspec
+from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
@@ -125,6 +126,9 @@ def _causeOf(error: Exception) -> str:
     if isinstance(error, RequestGenerationFailed | RequestTransmissionFailed | ResponseFailed):
         # What is wrapped there says more.
         return _causeOf(error.reasons[0].value) if error.reasons else "its answer broke off"
+    if isinstance(error, TLSError) and error.args and error.args[0]:
+        # A list of what each part of OpenSSL has to say: part, function, reason.
+        return f"TLS: {error.args[0][-1][-1]}"
     words = str(getattr(error, "strerror", None) or error).strip(" .")
     return words or type(error).__name__
 
