@@ -222,6 +222,24 @@ class APIResourceTests(SynchronousTestCase):
         self.clock.advance(60)
         self.assertEqual(status("198.51.100.1", "sesame"), 200)
 
+    def test_signed(self) -> None:
+        """
+        Where a request itself shows who asks, a wrong proof counts as a wrong key does.
+        """
+        statuses = iter((401, 200))
+
+        async def run(call: Call[None]) -> Answer:
+            return Answer(next(statuses), b"{}")
+
+        signed = Operation("GET", "/signed", run, "Ask", {200: ("Yes.", None)}, open=True, signed=True)
+        dialect = Dialect("", (signed,), KeyRing(()).admits, tell)
+        attempts = Attempts(1, self.clock.seconds)
+        self.site = Site(APIResource([dialect], 10, self.clock, attempts=attempts), reactor=self.clock)
+        self.assertEqual([self.ask("GET", "/signed", headers={}).status for _ in range(2)], [401, 429])
+        self.clock.advance(60)
+        self.assertEqual([self.ask("GET", "/signed", headers={}).status], [200])
+        self.assertEqual(attempts._buckets, {})
+
     def test_keysAreSecret(self) -> None:
         """
         Neither the key nor its digest stands in the ring's repr.

@@ -136,7 +136,8 @@ def cloudStackDialect(cloudStack: CloudStack) -> Dialect:
     """
     answers: Any = {200: ("The answer.", None)}
     table = tuple(
-        Operation(method, PATH, cloudStack.run, "Run a command", answers, open=True) for method in ("GET", "POST")
+        Operation(method, PATH, cloudStack.run, "Run a command", answers, open=True, signed=True)
+        for method in ("GET", "POST")
     )
     return Dialect(PATH, table, lambda request: True, tell)
 

@@ -154,6 +154,8 @@ class Operation:
     @ivar errors: what C{run} may raise, beside what every operation may.
     @ivar body: the type of the request's body, if it takes one. An absent body is an empty object.
     @ivar open: needs no key.
+    @ivar signed: open only because the request itself shows who asks, which C{run} looks at: it answers 401 if that is
+        wrong.
     @ivar details: further sentences for people.
     """
 
@@ -165,6 +167,7 @@ class Operation:
     errors: tuple[type[VNCProxyError], ...] = ()
     body: type[msgspec.Struct] | None = None
     open: bool = False
+    signed: bool = False
     details: str = ""
 
     @property
@@ -297,7 +300,10 @@ class APIResource(Resource):
         try:
             operation, call = self._understand(dialect, request)
             running = Deferred.fromCoroutine(_run(operation, call))
-            return await running.addTimeout(self._timeout, self._clock)
+            answer = await running.addTimeout(self._timeout, self._clock)
+            if operation.signed and answer.status == KeyRefused.httpStatus:
+                self._attempts.failed(self._addressOf(request))
+            return answer
         except CancelledError:
             raise
         except DeferredTimeout:
@@ -317,8 +323,11 @@ class APIResource(Resource):
     def _understand(self, dialect: Dialect, request: Request) -> tuple[Operation, Call[Any]]:
         found = _operationsAt(dialect, request.path)
         strangers = found and all(operation.open for operation, _ in found.values())
-        if not strangers:
-            self._checkKey(dialect, request)
+        if not strangers or any(operation.signed for operation, _ in found.values()):
+            self._attempts.check(self._addressOf(request))
+        if not strangers and not dialect.admits(request):
+            self._attempts.failed(self._addressOf(request))
+            raise KeyRefused()
         if not found:
             raise PathUnknown()
         method = request.method.decode("ascii", "replace")
@@ -330,12 +339,8 @@ class APIResource(Resource):
         body = None if operation.body is None else decodeBody(operation.body, readBody(request, _JSON))
         return operation, Call(parameters=parameters, body=body, request=request)
 
-    def _checkKey(self, dialect: Dialect, request: Request) -> None:
-        address = clientOf(request, self._trusted).address
-        self._attempts.check(address)
-        if not dialect.admits(request):
-            self._attempts.failed(address)
-            raise KeyRefused()
+    def _addressOf(self, request: Request) -> str:
+        return clientOf(request, self._trusted).address
 
 
 def loggedPath(path: bytes) -> bytes:
