@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from configparser import ConfigParser
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,39 @@ class PluginTests(SynchronousTestCase):
         There is no C{__init__} module on the way to the plugin: it would hide Twisted itself.
         """
         self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
+
+
+class MakefileTests(SynchronousTestCase):
+    """
+    What C{make} would do, without doing it.
+    """
+
+    def make(self, *words: str) -> str:
+        """
+        What it says it would run.
+        """
+        program = ["make", "--no-print-directory", "-n", *words]
+        return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def test_run(self) -> None:
+        """
+        What is wished of C{make run} reaches C{vncproxy quickstart}.
+        """
+        for wishes, options in (
+            ([], ""),
+            (["TLS=1"], "--tls-self-signed"),
+            (["CONFIG=my ports.toml"], "--config 'my ports.toml'"),
+        ):
+            last = self.make("run", *wishes).splitlines()[-1]
+            self.assertEqual(last.partition("--state-dir .state")[2].strip(), options)
+
+    def test_help(self) -> None:
+        """
+        C{make help} names every target that is for people.
+        """
+        done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        told = re.findall(r"^  make (\w+) {2,}\S", done.stdout, re.MULTILINE)
+        self.assertEqual(told, ["run", "test", "check", "pages", "wheel", "docs", "clean", "help"])
 
 
 def _python() -> set[str]:

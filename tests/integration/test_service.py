@@ -491,7 +491,7 @@ class FailureTests(TestCase):
         endpoint = f"tcp:{port}:interface=127.0.0.1"
         await self.assertFails(
             f"[java] listen: cannot listen on {endpoint}: Couldn't listen on 127.0.0.1:{port}: [Errno 98] Address "
-            "already in use. Name another one in the configuration, or stop whoever holds it.",
+            "already in use. Stop whoever holds it, or write another one into a configuration, below [java], such as",
             java={"listen": endpoint},
         )
 

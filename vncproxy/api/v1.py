@@ -30,12 +30,12 @@ _NO_TOKEN: Final = "0" * 64
 
 class ConsoleFixed(RequestError):
     """
-    The console is defined in the configuration file.
+    The console is defined in the configuration file, or is the demo's.
     """
 
     reason = "console_fixed"
     httpStatus = 409
-    told = "This console is defined in the configuration file: change it there."
+    told = "This console cannot be changed here: it comes from the configuration file, or is the demo's."
 
 
 class SessionUnknown(RequestError):

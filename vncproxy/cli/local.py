@@ -94,7 +94,7 @@ def checkConfig(file: str) -> None:
 
     \b
     Example:
-      vncproxy check-config /etc/vncproxy.toml && systemctl restart vncproxy
+      vncproxy check-config /etc/vncproxy/vncproxy.toml && systemctl restart vncproxy
     """
     from vncproxy.config import checkFile
 

@@ -74,7 +74,7 @@ export const tellings = {
     console_refused: {
         course: "refused",
         title: "The console refused the connection",
-        text: "It did not accept the proxy's password. Tell whoever runs the machine.",
+        text: "It did not accept the proxy's login. Tell whoever runs the machine.",
         again: true,
     },
     console_broken: {
