@@ -33,6 +33,7 @@ FAQ: Final = ROOT / "docs/faq.rst"
 ARCHITECTURE: Final = ROOT / "docs/architecture.rst"
 RULES_PAGE: Final = ROOT / "docs/rules.rst"
 CONSOLEAUTH: Final = ROOT / "docs/consoleauth.rst"
+WEBSOCKIFY: Final = ROOT / "docs/websockify.rst"
 REDIS: Final = ROOT / "docs/redis.rst"
 OPENSTACK: Final = ROOT / "docs/openstack.rst"
 CLOUDSTACK: Final = ROOT / "docs/cloudstack.rst"
@@ -45,6 +46,7 @@ DOCUMENTS: Final = (
     RULES_PAGE,
     CONSOLEAUTH,
     REDIS,
+    WEBSOCKIFY,
     OPENSTACK,
     CLOUDSTACK,
     PAGES,

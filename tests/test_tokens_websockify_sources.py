@@ -87,6 +87,24 @@ class SourceTests(SynchronousTestCase):
             grant = self.successResultOf(self.start(self.source(mediate=True).redeemToken(_FACTS)))
             self.assertEqual(grant.consoleID, url)
 
+    def test_tokenInPath(self) -> None:
+        """
+        A console whose path would tell the token is called something else.
+        """
+        self.answer = Target(TargetKind.UNIX, path="/run/hunter2.sock")
+        grant = self.successResultOf(self.start(self.source().redeemToken(_FACTS)))
+        assert grant.console is not None
+        self.assertEqual((grant.consoleID, grant.console.name), ("TokenX:f52fbd32", "TokenX:f52fbd32"))
+        self.assertEqual(grant.console.target, self.answer)
+
+    def test_lineEnd(self) -> None:
+        """
+        A line end behind a token does not count.
+        """
+        self.answer = tcp("h", 1)
+        one, other = (self.successResultOf(self.start(self.source().checkToken(token))) for token in ("a", "a\n"))
+        self.assertEqual(one, other)
+
     def test_expiry(self) -> None:
         """
         A token that says when it ends, ends then.

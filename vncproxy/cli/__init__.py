@@ -12,8 +12,9 @@ from vncproxy.cli.local import checkConfig, demo
 from vncproxy.cli.quickstart import quickstart
 from vncproxy.cli.root import main
 from vncproxy.cli.sessions import session
+from vncproxy.cli.websockify import standIn
 
 __all__ = ["main"]
 
-for _command in (console, url, session, token, demo, quickstart, checkConfig):
+for _command in (console, url, session, token, demo, quickstart, checkConfig, standIn):
     main.add_command(_command)

@@ -63,6 +63,8 @@ class WebsockifySource:
             return None
 
     async def _grant(self, token: str, consoleType: ConsoleType) -> Grant:
+        # So does websockify.
+        token = token.rstrip("\n")
         found = await self._ask(token)
         if found is None:
             raise TokenUnknown("no source knows it")
@@ -73,9 +75,12 @@ class WebsockifySource:
         assert isinstance(target, Target)
         if self._mediate:
             target = attrs.evolve(target, kind=_MEDIATED.get(target.kind, target.kind))
-        url = formatTarget(target)
         tokenHash = sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        return Grant(tokenHash, url, consoleType, expires, console=Console(url, url, target))
+        grant = Grant(tokenHash, formatTarget(target), consoleType, expires)
+        if token and token in target.path:
+            # Ids of consoles stand in logs and lists, where the token must not.
+            grant = attrs.evolve(grant, consoleID=f"{self._name}:{grant.tokenID}")
+        return attrs.evolve(grant, console=Console(grant.consoleID, grant.consoleID, target))
 
     async def _ask(self, token: str) -> Target | SignedTarget | None:
         """
