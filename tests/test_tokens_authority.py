@@ -470,6 +470,42 @@ class SlowTests(AuthorityCase):
         self.assertEqual(self.logged(LogLevel.warn), 1)
 
 
+class SharedTests(AuthorityCase):
+    """
+    Several proxies over one store.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        settings = ConsoleAuthSection(resume_window=60.0)
+        self.one, self.two = [StoreAuthority(self.store, self.clock, settings, proxy=proxy) for proxy in ("p1", "p2")]
+
+    def test_signed(self) -> None:
+        """
+        Each signs the sessions that it lets in, ends those that it has signed, and takes up no others at its start.
+        """
+        token = self.mint()
+        first = self.result(self.one.redeemToken(self.viewer(token, "secret")))
+        second = self.result(self.two.redeemToken(self.viewer(token, "secret")))
+        self.assertEqual((first.resumed, second.resumed), (False, True))
+        self.assertEqual({(each.proxy, each.live) for each in self.only().resumes}, {("p1", 1), ("p2", 1)})
+        self.result(self.one.start())
+        self.result(self.one.stop())
+        self.assertEqual({(each.proxy, each.live) for each in self.only().resumes}, {("p1", 0), ("p2", 1)})
+        self.result(self.two.endSession(second, True))
+        self.assertEqual({(each.proxy, each.until) for each in self.only().resumes}, {("p1", 60.0), ("p2", 60.0)})
+
+    def test_vanished(self) -> None:
+        """
+        A redemption whose viewer had gone is taken back where it was made.
+        """
+        token = self.mint()
+        grant = self.result(self.two.redeemToken(self.viewer(token, "secret")))
+        self.result(self.two.undoRedeem(grant))
+        [resume] = self.only().resumes
+        self.assertEqual((resume.proxy, resume.live, resume.until), ("p2", 0, 60.0))
+
+
 class TidyTests(AuthorityCase):
     """
     Tests for L{StoreAuthority.start}, L{StoreAuthority.stop} and what runs between them.
