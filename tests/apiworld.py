@@ -18,12 +18,26 @@ from zope.interface import implementer
 
 from tests.memoryhttp import Connection, Reply
 from vncproxy.api import makeAPIResource
-from vncproxy.api.http import Answer, keyDigest
+from vncproxy.api.http import Answer
 from vncproxy.api.site import makeSite
+from vncproxy.audit import AuditTrail
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.directory import ChainedDirectory, StaticDirectory, StoredDirectory
 from vncproxy.interfaces import ISessions
-from vncproxy.model import Console, ConsoleType, EndReason, Grant, Session, Target, TargetKind, TokenRecord
+from vncproxy.keys import KeyRing, bootstrapKey
+from vncproxy.model import (
+    AuditEntry,
+    AuditQuery,
+    Console,
+    ConsoleType,
+    EndReason,
+    Grant,
+    Role,
+    Session,
+    Target,
+    TargetKind,
+    TokenRecord,
+)
 from vncproxy.stores.memory import MemoryStore
 from vncproxy.tokens.authority import StoreAuthority
 
@@ -109,7 +123,9 @@ class World:
         if isinstance(self.clock, Clock):
             self.clock.advance(NOW)
         self.store = MemoryStore()
-        self.authority = StoreAuthority(self.store, self.clock, ConsoleAuthSection())
+        self.keys = KeyRing(self.store, self.clock, [bootstrapKey(KEY.encode())])
+        self.trail = AuditTrail(self.store, self.clock, "proxy-1", 90)
+        self.authority = StoreAuthority(self.store, self.clock, ConsoleAuthSection(), trail=self.trail)
         self.sessions = ListedSessions()
         self.problems: list[str] = []
         self.baseURLs: dict[ConsoleType, str | None] = {
@@ -122,7 +138,8 @@ class World:
             directory=ChainedDirectory([StaticDirectory([FIXED]), StoredDirectory(self.store)]),
             sessions=self.sessions,
             fixed=[FIXED],
-            keyDigests=[keyDigest(KEY.encode())],
+            keys=self.keys,
+            trail=self.trail,
             baseURL=self.baseURLs.__getitem__,
             problems=lambda: self.problems,
             clock=self.clock,
@@ -140,6 +157,21 @@ class World:
         headers = {} if key is None else {"X-Auth-Token": key}
         connection.request(method, path, b"" if body is None else msgspec.json.encode(body), headers)
         return connection.reply()
+
+    def addKey(self, role: Role, consoles: str | None = None, name: str = "other") -> str:
+        """
+        Another key, and its secret.
+        """
+        made = waitFor(self.keys.add(name, role, consoles))
+        assert made is not None
+        return made[1]
+
+    def noted(self) -> list[AuditEntry]:
+        """
+        What the audit trail holds, the oldest first.
+        """
+        waitFor(self.trail.flush())
+        return list(reversed(waitFor(self.store.audit(AuditQuery(1000)))))
 
     def checkToken(self, token: str) -> Grant | None:
         """

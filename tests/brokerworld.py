@@ -16,8 +16,9 @@ from zope.interface import implementer
 from tests.streams import Loop, MemoryTransport
 from vncproxy.broker import Broker
 from vncproxy.errors import ConsoleUnknown, Draining, TokensUnreachable, VNCProxyError
-from vncproxy.interfaces import IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
+from vncproxy.interfaces import IAuditTrail, IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
 from vncproxy.model import (
+    AuditEntry,
     Console,
     ConsoleType,
     Grant,
@@ -94,7 +95,7 @@ class OneToken:
     def __init__(self, gates: Gates, clock: Loop, viewOnly: bool) -> None:
         self._gates = gates
         self._clock = clock
-        self.record = TokenRecord("f" * 64, "vm7", ConsoleType.NOVNC, 1000.0, usesLeft=1, viewOnly=viewOnly)
+        self.record = TokenRecord("f" * 64, "vm7", ConsoleType.NOVNC, 1000.0, viewOnly=viewOnly, owner="portal")
         self.ends: list[bool] = []
         self.console: Console | None = None
 
@@ -134,6 +135,27 @@ class OneToken:
 
     async def deleteTokensForInstance(self, consoleID: str) -> int:
         raise NotImplementedError("a broker revokes nothing")
+
+
+@implementer(IAuditTrail)
+class HeardTrail:
+    """
+    An audit trail that is kept in mind.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    def note(self, entry: AuditEntry) -> None:
+        """
+        See L{IAuditTrail.note}.
+        """
+        self.entries.append(entry)
+
+    async def flush(self) -> None:
+        """
+        See L{IAuditTrail.flush}.
+        """
 
 
 @implementer(IDirectory)
@@ -232,12 +254,14 @@ class BrokerTestCase(SynchronousTestCase):
         self.backend = OneServer(self.gates, self.loop)
         self.sessions = Sessions("proxy1", self.capacity, self.limits)
         self.makeID: Callable[[], str] = iter(["s1", "s2", "s3"]).__next__
+        self.trail = HeardTrail()
         self.broker = Broker(
             self.loop,
             self.authority,
             OneConsole(self.gates),
             self.backend,
             self.sessions,
+            self.trail,
             lambda: self.makeID(),
             handshakeSeconds=HANDSHAKE_SECONDS,
             halfClosedSeconds=30,

@@ -4,6 +4,7 @@ The gates of L{vncproxy.api.http}, in their order, through real HTTP in memory.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
@@ -12,18 +13,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request, Site
+from zope.interface import implementer
 
+from tests.apiworld import waitFor
 from tests.memoryhttp import Connection, Reply
 from vncproxy.addresses import TrustedPeers
-from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, KeyRing, Operation, keyDigest, loggedPath
+from vncproxy.api.http import BODY_LIMIT, Answer, APIResource, Call, Dialect, Operation, keyOf, loggedPath, shownKeys
 from vncproxy.api.v1 import tell
 from vncproxy.attempts import Attempts
-from vncproxy.errors import ConsoleUnreachable, VNCProxyError
+from vncproxy.errors import ConsoleUnreachable, TokensUnreachable, VNCProxyError
+from vncproxy.interfaces import IKeyRing
+from vncproxy.keys import KeyRing, bootstrapKey
+from vncproxy.model import APIKey, Role
+from vncproxy.rights import Right
+from vncproxy.stores.memory import MemoryStore
 
 KEY = {"Authorization": "Bearer sesame"}
 
 
-class Thing(msgspec.Struct, frozen=True):
+class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     A body.
     """
@@ -51,6 +59,12 @@ class Table:
         Answers with the body.
         """
         return Answer(201, call.body, {"X-Extra": "1"})
+
+    async def echo(self, call: Call[Thing]) -> Answer:
+        """
+        Answers with the query.
+        """
+        return Answer(200, call.body)
 
     async def drop(self, call: Call[None]) -> Answer:
         """
@@ -88,14 +102,34 @@ class Table:
         """
         good: dict[int, Any] = {200: ("", Thing)}
         return (
-            Operation("GET", "/things/{name}", self.show, "", good),
-            Operation("PUT", "/things/{name}", self.keep, "", good, body=Thing),
-            Operation("DELETE", "/things/{name}", self.drop, "", good),
-            Operation("GET", "/wait", self.wait, "", good),
-            Operation("GET", "/break", self.break_, "", good),
-            Operation("GET", "/refuse", self.refuse, "", good),
-            Operation("GET", "/open", self.drop, "", good, open=True),
+            Operation("GET", "/things/{name}", self.show, "", good, needs=Right.LOOK),
+            Operation("PUT", "/things/{name}", self.keep, "", good, body=Thing, needs=Right.DEFINE),
+            Operation("DELETE", "/things/{name}", self.drop, "", good, needs=Right.LOOK),
+            Operation("GET", "/wait", self.wait, "", good, needs=Right.LOOK),
+            Operation("GET", "/break", self.break_, "", good, needs=Right.LOOK),
+            Operation("GET", "/refuse", self.refuse, "", good, needs=Right.LOOK),
+            Operation("GET", "/search", self.echo, "", good, query=Thing, needs=Right.LOOK),
+            Operation("GET", "/open", self.drop, "", good, needs=None),
         )
+
+
+def knowing(*secrets: bytes) -> Callable[[Request], Awaitable[APIKey | None]]:
+    """
+    What a dialect goes by that knows these keys.
+    """
+    ring = KeyRing(MemoryStore(), Clock(), [bootstrapKey(secret) for secret in secrets])
+
+    async def whose(request: Request) -> APIKey | None:
+        return await keyOf(ring, shownKeys(request))
+
+    return whose
+
+
+async def anybody(request: Request) -> APIKey:
+    """
+    What a dialect goes by that lets everybody in.
+    """
+    return APIKey("anybody", "", Role.VIEWER)
 
 
 def otherTell(error: VNCProxyError) -> Answer:
@@ -116,9 +150,8 @@ class APIResourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.table = Table()
-        keys = KeyRing((keyDigest(b"sesame"), keyDigest(b"second")))
-        own = Dialect("", self.table.operations(), keys.admits, tell)
-        other = Dialect("/other", (), lambda request: True, otherTell, dressed, frozenset({"/alone"}))
+        own = Dialect("", self.table.operations(), knowing(b"sesame", b"second"), tell)
+        other = Dialect("/other", (), anybody, otherTell, dressed, frozenset({"/alone"}))
         # A plain site on purpose: nothing here may depend on the bounded one.
         self.site = Site(APIResource([own, other], 10, self.clock), reactor=self.clock)
 
@@ -197,7 +230,7 @@ class APIResourceTests(SynchronousTestCase):
         """
         An API without keys admits nobody.
         """
-        dialect = Dialect("", self.table.operations(), KeyRing(()).admits, tell)
+        dialect = Dialect("", self.table.operations(), knowing(), tell)
         self.site = Site(APIResource([dialect], 10, self.clock), reactor=self.clock)
         self.assertEqual(self.ask("GET", "/things/a", headers={"X-Auth-Token": ""}).status, 401)
 
@@ -206,7 +239,7 @@ class APIResourceTests(SynchronousTestCase):
         An address that showed too many wrong keys is told to wait, even with the right one, until the time is over;
         another one, told by somebody who is trusted, is served, and what needs no key is served to all.
         """
-        dialect = Dialect("", self.table.operations(), KeyRing((keyDigest(b"sesame"),)).admits, tell)
+        dialect = Dialect("", self.table.operations(), knowing(b"sesame"), tell)
         trusted, attempts = TrustedPeers.parse(["203.0.113.9"]), Attempts(1, self.clock.seconds)
         self.site = Site(APIResource([dialect], 10, self.clock, trusted, attempts), reactor=self.clock)
 
@@ -231,8 +264,8 @@ class APIResourceTests(SynchronousTestCase):
         async def run(call: Call[None]) -> Answer:
             return Answer(next(statuses), b"{}")
 
-        signed = Operation("GET", "/signed", run, "Ask", {200: ("Yes.", None)}, open=True, signed=True)
-        dialect = Dialect("", (signed,), KeyRing(()).admits, tell)
+        signed = Operation("GET", "/signed", run, "Ask", {200: ("Yes.", None)}, needs=None, signed=True)
+        dialect = Dialect("", (signed,), knowing(), tell)
         attempts = Attempts(1, self.clock.seconds)
         self.site = Site(APIResource([dialect], 10, self.clock, attempts=attempts), reactor=self.clock)
         self.assertEqual([self.ask("GET", "/signed", headers={}).status for _ in range(2)], [401, 429])
@@ -240,11 +273,86 @@ class APIResourceTests(SynchronousTestCase):
         self.assertEqual([self.ask("GET", "/signed", headers={}).status], [200])
         self.assertEqual(attempts._buckets, {})
 
-    def test_keysAreSecret(self) -> None:
+    def test_rights(self) -> None:
         """
-        Neither the key nor its digest stands in the ring's repr.
+        A key whose role lacks the right of an operation is refused, whatever the path names; which paths and methods
+        there are it may know.
         """
-        self.assertEqual(repr(KeyRing((keyDigest(b"sesame"),))), "KeyRing()")
+        issuer = APIKey("portal", "", Role.ISSUER)
+
+        async def whose(request: Request) -> APIKey:
+            return issuer
+
+        dialect = Dialect("", self.table.operations(), whose, tell)
+        self.site = Site(APIResource([dialect], 10, self.clock), reactor=self.clock)
+        for name in ("a", "b"):
+            reply = self.ask("GET", f"/things/{name}")
+            self.assertEqual((reply.status, reply.json), (200, {"word": name}))
+            reply = self.ask("PUT", f"/things/{name}", b"no JSON")
+            self.assertEqual((reply.status, self.reason(reply)), (403, "right_missing"))
+            self.assertIn("lacks the right `define`", reply.json["error"]["message"])
+        self.assertEqual(self.ask("BREW", "/things/a").status, 405)
+        self.assertEqual(self.ask("GET", "/nothing").status, 404)
+
+    def test_mostShown(self) -> None:
+        """
+        Of however many keys that one request shows only a few are looked at.
+        """
+        asked: list[bytes] = []
+
+        @implementer(IKeyRing)
+        class Ring:
+            async def whose(self, secret: bytes) -> None:
+                asked.append(secret)
+
+        self.assertIsNone(waitFor(keyOf(Ring(), [b"a"] * 100)))
+        self.assertEqual(asked, [b"a"] * 4)
+
+    def test_keysOutOfReach(self) -> None:
+        """
+        Where it cannot be known whose a key is, the client is told to try again.
+        """
+
+        async def whose(request: Request) -> APIKey:
+            raise TokensUnreachable("out of order")
+
+        dialect = Dialect("", self.table.operations(), whose, tell)
+        self.site = Site(APIResource([dialect], 10, self.clock), reactor=self.clock)
+        reply = self.ask("GET", "/things/a")
+        self.assertEqual((reply.status, self.reason(reply)), (503, "tokens_unreachable"))
+
+    def test_keysSlow(self) -> None:
+        """
+        The time of a request runs while its key is looked up, too.
+        """
+        never: Deferred[APIKey] = Deferred()
+
+        async def whose(request: Request) -> APIKey:
+            return await never
+
+        dialect = Dialect("", self.table.operations(), whose, tell)
+        self.site = Site(APIResource([dialect], 10, self.clock), reactor=self.clock)
+        connection = Connection(self.site)
+        connection.request("GET", "/things/a", b"", KEY)
+        self.assertFalse(connection.answered)
+        self.clock.advance(10)
+        self.assertEqual(connection.reply().status, 503)
+
+    def test_query(self) -> None:
+        """
+        An operation is given the query that it describes; one that makes no sense is refused with the key.
+        """
+        for query, status, words in (
+            ("", 200, ""),
+            ("?word=a%20b", 200, "a b"),
+            ("?word=", 200, ""),
+            ("?worm=a", 400, "worm: there is no such key; did you mean word?"),
+            ("?word=a&word=b", 400, "word: it must not be given twice."),
+            ("?word=%FF", 400, "The query is not UTF-8, escaped."),
+        ):
+            reply = self.ask("GET", f"/search{query}")
+            self.assertEqual(reply.status, status, query)
+            self.assertIn(words, reply.json["word"] if status == 200 else reply.json["error"]["message"])
 
     def test_open(self) -> None:
         """
@@ -375,8 +483,8 @@ class OperationTests(SynchronousTestCase):
         An operation names every status that its gates and it itself may answer.
         """
         show, keep, *_, open_ = Table().operations()
-        self.assertEqual({error.httpStatus for error in show.refusals}, {401, 404, 429, 500, 503})
-        self.assertEqual({error.httpStatus for error in keep.refusals}, {400, 401, 404, 413, 415, 429, 500, 503})
+        self.assertEqual({error.httpStatus for error in show.refusals}, {401, 403, 404, 429, 500, 503})
+        self.assertEqual({error.httpStatus for error in keep.refusals}, {400, 401, 403, 404, 413, 415, 429, 500, 503})
         self.assertEqual({error.httpStatus for error in open_.refusals}, {500, 503})
 
 

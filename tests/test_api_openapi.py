@@ -32,11 +32,11 @@ class DescribeTests(SynchronousTestCase):
         Every status that can be answered is named, those of the gates too.
         """
         for method, path, statuses in (
-            ("get", "/v1/consoles", "200 401 429 500 503"),
-            ("put", "/v1/consoles/{console}", "200 201 400 401 404 409 413 415 429 500 503"),
-            ("delete", "/v1/consoles/{console}", "204 401 404 409 429 500 503"),
-            ("post", "/v1/consoles/{console}/access", "201 400 401 404 409 413 415 429 500 502 503"),
-            ("delete", "/v1/sessions/{session}", "204 401 404 429 500 503"),
+            ("get", "/v1/consoles", "200 401 403 429 500 503"),
+            ("put", "/v1/consoles/{console}", "200 201 400 401 403 404 409 413 415 429 500 503"),
+            ("delete", "/v1/consoles/{console}", "204 401 403 404 409 429 500 503"),
+            ("post", "/v1/consoles/{console}/access", "201 400 401 403 404 409 413 415 429 500 502 503"),
+            ("delete", "/v1/sessions/{session}", "204 401 403 404 429 500 503"),
             ("get", "/healthz", "200 500 503"),
         ):
             self.assertEqual(" ".join(self.operation(method, path)["responses"]), statuses, path)
@@ -79,6 +79,17 @@ class DescribeTests(SynchronousTestCase):
         (parameter,) = self.operation("get", "/v1/consoles/{console}")["parameters"]
         self.assertEqual((parameter["name"], parameter["in"], parameter["required"]), ("console", "path", True))
         self.assertEqual(parameter["schema"]["pattern"], CONSOLE_ID_PATTERN)
+
+    def test_query(self) -> None:
+        """
+        What stands behind the question mark is described, with what it means and what it may be.
+        """
+        parameters = {each["name"]: each for each in self.operation("get", "/v1/audit")["parameters"]}
+        self.assertEqual(set(parameters), {"since", "until", "console", "limit", "cursor"})
+        for each in parameters.values():
+            self.assertEqual((each["in"], each["required"], bool(each["description"])), ("query", False, True))
+        limit = parameters["limit"]["schema"]
+        self.assertEqual((limit["type"], limit["minimum"], limit["maximum"]), ("integer", 1, 1000))
 
     def test_bodies(self) -> None:
         """

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyChannel
 
 from tests.memoryhttp import Connection
-from tests.test_api_http import KEY, Table
-from vncproxy.api.http import BODY_LIMIT, APIResource, Dialect, KeyRing, keyDigest
+from tests.test_api_http import KEY, Table, knowing
+from vncproxy.api.http import BODY_LIMIT, APIResource, Dialect
 from vncproxy.api.site import BoundedRequest, makeSite
 from vncproxy.api.v1 import tell
 
@@ -20,7 +20,7 @@ from vncproxy.api.v1 import tell
 class MakeSiteTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = clock = Clock()
-        dialect = Dialect("", Table().operations(), KeyRing((keyDigest(b"sesame"),)).admits, tell)
+        dialect = Dialect("", Table().operations(), knowing(b"sesame"), tell)
         self.site = makeSite(APIResource([dialect], 10, clock), clock)
         self.site.startFactory()
         self.addCleanup(self.site.stopFactory)

@@ -4,6 +4,7 @@ The operations of API v1, through real HTTP in memory.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,7 +14,7 @@ from tests.apiworld import FIXED, World, makeSession
 from tests.memoryhttp import Reply
 from vncproxy.api.v1 import accessURL, statusOf, tell
 from vncproxy.errors import ConsoleUnknown, ConsoleUnreachable, RequestError
-from vncproxy.model import Console, ConsoleType, EndReason, Target, TargetKind, ViewerFacts
+from vncproxy.model import Console, ConsoleType, EndReason, Role, Target, TargetKind, ViewerFacts
 
 TARGET = Target(TargetKind.VNC, host="10.0.0.5", port=5901, password="hunter2")
 
@@ -267,7 +268,7 @@ class SessionTests(V1TestCase):
         """
         The sessions that are up are shown with all that is known of them.
         """
-        self.world.sessions.up += [makeSession("s1"), makeSession("s2", viewOnly=True, resumed=True)]
+        self.world.sessions.up += [makeSession("s1", owner="portal"), makeSession("s2", viewOnly=True, resumed=True)]
         first, second = self.ask("GET", "/v1/sessions")["sessions"]
         self.assertEqual(
             first,
@@ -284,6 +285,7 @@ class SessionTests(V1TestCase):
                 "started": "2026-11-20T15:12:59Z",
                 "bytes_in": 999,
                 "bytes_out": 1_500_000,
+                "owner": "portal",
             },
         )
         self.assertEqual((second["id"], second["view_only"], second["resumed"]), ("s2", True, True))
@@ -392,3 +394,154 @@ class AccessURLTests(SynchronousTestCase):
             ("https://h/p?a=1#top", "https://h/p?a=1&token=a%26b#top"),
         ):
             self.assertEqual(accessURL(base, token="a&b"), expected)
+
+
+class VisibilityTests(V1TestCase):
+    """
+    What a key may not see does not exist for it.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        for consoleID in ("vm-1", "pc-1"):
+            self.ask("PUT", f"/v1/consoles/{consoleID}", {"url": "vnc://10.0.0.5"}, 201)
+        self.world.sessions.up += [makeSession("s1", "vm-1"), makeSession("s2", "pc-1")]
+        self.keys = {role: self.world.addKey(role, "vm-*", role.value) for role in Role if role is not Role.ADMIN}
+
+    def reply(self, role: Role, method: str, path: str, body: Any = None) -> Reply:
+        """
+        What a key of this role hears that is bound to C{vm-*}.
+        """
+        return self.world.ask(method, path, body, key=self.keys[role])
+
+    def test_alike(self) -> None:
+        """
+        What is there for others, what is fixed for others and what is nowhere is answered to the byte alike.
+        """
+        for role, method, path, body in (
+            (Role.VIEWER, "GET", "/v1/consoles/{}", None),
+            (Role.ISSUER, "POST", "/v1/consoles/{}/access", {}),
+            (Role.ISSUER, "POST", "/v1/consoles/{}/access", {"client_address": "nonsense"}),
+            (Role.ISSUER, "DELETE", "/v1/consoles/{}/tokens", None),
+        ):
+            replies = [self.reply(role, method, path.format(name), body) for name in ("pc-1", FIXED.id, "nowhere")]
+            told = {(reply.status, reply.body) for reply in replies}
+            self.assertEqual(len(told), 1, told)
+        for method, role in (("GET", Role.VIEWER), ("DELETE", Role.OPERATOR)):
+            replies = [self.reply(role, method, f"/v1/sessions/{name}") for name in ("s2", "nowhere")]
+            self.assertEqual({reply.status for reply in replies}, {404})
+            self.assertEqual(replies[0].body, replies[1].body)
+        self.assertEqual(len(self.world.sessions.up), 2)
+
+    def test_sameWork(self) -> None:
+        """
+        The store is asked as often, and for the same things, whether a console is hidden or nowhere.
+        """
+        asked: list[str] = []
+        for name in ("console", "deleteTokens"):
+            method = getattr(self.world.store, name)
+
+            async def count(consoleID: str, name: str = name, method: Any = method) -> Any:
+                asked.append(name)
+                return await method(consoleID)
+
+            self.patch(self.world.store, name, count)
+        for method, path in (("GET", "{}"), ("POST", "{}/access"), ("DELETE", "{}/tokens")):
+            work = []
+            for consoleID in ("pc-1", FIXED.id, "vm-nowhere"):
+                asked.clear()
+                role = Role.VIEWER if method == "GET" else Role.ISSUER
+                self.reply(role, method, f"/v1/consoles/{path.format(consoleID)}")
+                work.append(list(asked))
+            self.assertEqual(work, [work[0]] * 3)
+            self.assertEqual(len(work[0]), 1)
+
+    def test_lists(self) -> None:
+        """
+        Lists hold what the key may see.
+        """
+        listed = self.reply(Role.VIEWER, "GET", "/v1/consoles").json["consoles"]
+        self.assertEqual([each["id"] for each in listed], ["vm-1"])
+        listed = self.reply(Role.OPERATOR, "GET", "/v1/sessions").json["sessions"]
+        self.assertEqual([each["id"] for each in listed], ["s1"])
+
+    def test_visible(self) -> None:
+        """
+        What the key may see it may use.
+        """
+        self.assertEqual(self.reply(Role.VIEWER, "GET", "/v1/consoles/vm-1").status, 200)
+        access = self.reply(Role.ISSUER, "POST", "/v1/consoles/vm-1/access")
+        self.assertEqual(access.status, 201)
+        grant = self.world.checkToken(access.json["token"])
+        assert grant is not None
+        self.assertEqual(grant.owner, "issuer")
+        self.assertEqual(self.reply(Role.ISSUER, "DELETE", "/v1/consoles/vm-1/tokens").json, {"deleted": 1})
+        self.world.sessions.up.append(makeSession("s3", "vm-2"))
+        self.assertEqual(self.reply(Role.OPERATOR, "DELETE", "/v1/sessions/s3").status, 204)
+
+    def test_table(self) -> None:
+        """
+        Each role is refused what it has no right to, on what it may see and on what it may not alike.
+        """
+        for method, path, roles in (
+            ("GET", "/v1/consoles/{}", {Role.VIEWER, Role.ISSUER, Role.OPERATOR}),
+            ("PUT", "/v1/consoles/{}", set()),
+            ("DELETE", "/v1/consoles/{}", set()),
+            ("POST", "/v1/consoles/{}/access", {Role.ISSUER}),
+            ("DELETE", "/v1/consoles/{}/tokens", {Role.ISSUER}),
+            ("GET", "/v1/sessions", {Role.VIEWER, Role.OPERATOR}),
+            ("DELETE", "/v1/sessions/s9", {Role.OPERATOR}),
+            ("GET", "/v1/audit", {Role.OPERATOR}),
+            ("GET", "/v1/keys", set()),
+            ("POST", "/v1/keys", set()),
+            ("DELETE", "/v1/keys/viewer", set()),
+        ):
+            for role in self.keys:
+                replies = [self.reply(role, method, path.format(name)) for name in ("vm-1", "pc-1")]
+                self.assertEqual([each.status != 403 for each in replies], [role in roles] * 2, (method, path, role))
+
+    def test_everyOperation(self) -> None:
+        """
+        Every operation names the right that it needs, and those that need none tell nothing of consoles.
+        """
+        paths = self.ask("GET", "/v1/openapi.json")["paths"]
+        table = {(method, path): each for path, methods in paths.items() for method, each in methods.items()}
+        free = {path for (_, path), each in table.items() if not each["security"]}
+        self.assertEqual(free, {"/healthz", "/readyz", "/v1/openapi.json"})
+        for (_, path), each in table.items():
+            self.assertEqual("403" in each["responses"], path not in free)
+            self.assertEqual("Needs the right `" in each.get("description", ""), path not in free, path)
+
+
+class NotedTests(V1TestCase):
+    """
+    What the audit trail hears.
+    """
+
+    def test_noted(self) -> None:
+        """
+        Whoever changes something is noted, with what and from where; a refusal changes nothing.
+        """
+        self.world.sessions.up.append(makeSession("s1", "vm-1"))
+        self.ask("PUT", "/v1/consoles/vm-1", {"url": "vnc://h", "password": "hunter2"}, 201)
+        token = self.ask("POST", "/v1/consoles/vm-1/access", {}, 201)["token"]
+        self.refused("POST", "/v1/consoles/nowhere/access", {}, status=404, reason="console_unknown")
+        self.ask("DELETE", "/v1/sessions/s1", status=204)
+        self.ask("DELETE", "/v1/consoles/vm-1/tokens")
+        self.ask("DELETE", "/v1/consoles/vm-1", status=204)
+        self.refused("DELETE", "/v1/consoles/vm-1", status=404, reason="console_unknown")
+        noted = self.world.noted()
+        self.assertEqual(
+            [(each.event.value, each.console, each.session) for each in noted],
+            [
+                ("console_defined", "vm-1", ""),
+                ("token_minted", "vm-1", ""),
+                ("end_ordered", "vm-1", "s1"),
+                ("tokens_revoked", "vm-1", ""),
+                ("console_forgotten", "vm-1", ""),
+            ],
+        )
+        self.assertEqual({(each.key, each.client) for each in noted}, {("api.key", "203.0.113.9")})
+        self.assertEqual(noted[1].token, sha256(token.encode()).hexdigest()[:8])
+        self.assertNotIn("hunter2", repr(noted))
+        self.assertNotIn(token, repr(noted))

@@ -37,6 +37,9 @@ from vncproxy.errors import (
 )
 from vncproxy.interfaces import IBackend, IDirectory, ITokenAuthority, IViewer
 from vncproxy.model import (
+    AuditEntry,
+    AuditEvent,
+    ConsoleType,
     EndReason,
     Grant,
     Session,
@@ -130,6 +133,7 @@ class SessionTests(BrokerTestCase):
             started=12.5,
             bytesIn=0,
             bytesOut=0,
+            owner="portal",
         )
         self.assertEqual(self.sessions.list(), [expected])
         self.viewer.wire.vanish()
@@ -149,6 +153,31 @@ class SessionTests(BrokerTestCase):
             self.lines(),
             [about + " opened", about + " ended: ended_by_operator after 2.0 s, 0 bytes in, 7 bytes out"],
         )
+
+    def test_noted(self) -> None:
+        """
+        The audit trail hears of its opening and of its end: who, what, from where, why, how much and for how long.
+        """
+        server = self.open()
+        opened = AuditEntry(
+            AuditEvent.OPENED,
+            key="portal",
+            client="203.0.113.9",
+            console="vm7",
+            consoleType=ConsoleType.NOVNC,
+            frontend="web",
+            session="s1",
+            token="ffffffff",
+        )
+        self.assertEqual(self.trail.entries, [opened])
+        server.say(b"picture")
+        self.loop.settle()
+        self.loop.advance(2)
+        server.vanish()
+        self.loop.settle()
+        outcome = {"reason": "console_lost", "bytesIn": 0, "bytesOut": 7, "seconds": 2.0}
+        ended = attrs.evolve(opened, event=AuditEvent.ENDED, **outcome)  # type: ignore[arg-type]
+        self.assertEqual(self.trail.entries[1:], [ended])
 
     def test_endsOnce(self) -> None:
         """
@@ -444,6 +473,16 @@ class RefusalTestCase(BrokerTestCase):
         (line,) = self.lines()
         self.assertTrue(line.startswith(f"refused web viewer at 203.0.113.9: {error.reason}: "), line)
         self.assertEqual(line.endswith(" (console vm7, token ffffffff)"), bool(ends), line)
+        known = {"key": "portal", "console": "vm7", "token": "ffffffff"} if ends else {}
+        entry = AuditEntry(
+            AuditEvent.REFUSED,
+            client="203.0.113.9",
+            consoleType=ConsoleType.NOVNC,
+            frontend="web",
+            reason=error.reason,
+            **known,
+        )
+        self.assertEqual(self.trail.entries, [entry])
         self.assertEqual(self.authority.ends, ends)
 
     def serveWith(self, gate: str, error: Exception) -> None:

@@ -17,7 +17,7 @@ from docutils.core import publish_string
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_layout import RULES
-from vncproxy.api import http, v1
+from vncproxy import api
 from vncproxy.cli import main
 from vncproxy.config import checkConfig
 from vncproxy.config.checks import sections, shapes
@@ -31,6 +31,7 @@ PACKAGE: Final = ROOT / "vncproxy"
 README: Final = ROOT / "README.rst"
 FAQ: Final = ROOT / "docs/faq.rst"
 ARCHITECTURE: Final = ROOT / "docs/architecture.rst"
+RIGHTS: Final = ROOT / "docs/rights.rst"
 RULES_PAGE: Final = ROOT / "docs/rules.rst"
 CONSOLEAUTH: Final = ROOT / "docs/consoleauth.rst"
 WEBSOCKIFY: Final = ROOT / "docs/websockify.rst"
@@ -49,6 +50,7 @@ DOCUMENTS: Final = (
     WEBSOCKIFY,
     OPENSTACK,
     CLOUDSTACK,
+    RIGHTS,
     PAGES,
 )
 
@@ -196,7 +198,7 @@ class CommandTests(SynchronousTestCase):
         """
         Each C{vncproxy} command in a block is one that there is, with options and arguments that it takes.
         """
-        found = [words for path in (README, FAQ) for words in commands(path.read_text(encoding="utf-8"))]
+        found = [words for path in (README, FAQ, RIGHTS) for words in commands(path.read_text(encoding="utf-8"))]
         self.assertGreater(len(found), 10)
         for words in found:
             self.assertIsNone(refusal(words, whole=True), words)
@@ -275,7 +277,7 @@ class WordTests(SynchronousTestCase):
         close: object = _NONE
         if word in own:
             close = own[word].closeCode
-        elif error.__module__ not in (http.__name__, v1.__name__):
+        elif not error.__module__.startswith(f"{api.__name__}."):
             close = error.closeCode
         status = _NONE if error is None else error.httpStatus
         return str(close), str(status), courses().get(word, _NONE)

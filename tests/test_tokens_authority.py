@@ -5,6 +5,7 @@ The token authority over a store.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import attrs
@@ -17,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.brokerworld import HeardTrail
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.errors import (
     RequestError,
@@ -29,7 +31,7 @@ from vncproxy.errors import (
     TokenWrongType,
 )
 from vncproxy.interfaces import IControllingAuthority, IStore
-from vncproxy.model import ConsoleType, Resume, TokenRecord, ViewerFacts
+from vncproxy.model import AuditEntry, AuditEvent, ConsoleType, Resume, TokenRecord, ViewerFacts
 from vncproxy.stores.memory import MemoryStore
 from vncproxy.tokens.authority import StoreAuthority, mintToken
 
@@ -177,6 +179,28 @@ class MintTests(AuthorityCase):
     """
     Tests for L{StoreAuthority.authorizeConsole}.
     """
+
+    def test_minted(self) -> None:
+        """
+        Whoever has a token minted is noted, with the console and from where; the token remembers whose it is.
+        """
+        trail = HeardTrail()
+        authority = StoreAuthority(self.store, self.clock, _SETTINGS, lambda: _TOKEN, trail=trail)
+        minting = authority.authorizeConsole("vm7", ConsoleType.XVPVNC, owner="portal", askedFrom="198.51.100.1")
+        self.successResultOf(Deferred.fromCoroutine(minting))
+        tokenID = sha256(_TOKEN.encode()).hexdigest()[:8]
+        expected = AuditEntry(
+            AuditEvent.TOKEN_MINTED,
+            key="portal",
+            client="198.51.100.1",
+            console="vm7",
+            consoleType=ConsoleType.XVPVNC,
+            token=tokenID,
+        )
+        self.assertEqual(trail.entries, [expected])
+        grant = self.successResultOf(Deferred.fromCoroutine(authority.checkToken(_TOKEN)))
+        assert grant is not None
+        self.assertEqual((grant.owner, grant.tokenID), ("portal", tokenID))
 
     def test_interface(self) -> None:
         """

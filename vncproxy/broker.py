@@ -8,7 +8,7 @@ between a token shown and the last byte relayed is written there, from top to bo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -31,8 +31,8 @@ from vncproxy.errors import (
     VNCProxyError,
     WaitTimeout,
 )
-from vncproxy.interfaces import IBackend, IByteStream, IDirectory, IFilter, ITokenAuthority, IViewer
-from vncproxy.model import Clipboard, Console, EndReason, Grant, SessionRules, ViewerFacts
+from vncproxy.interfaces import IAuditTrail, IBackend, IByteStream, IDirectory, IFilter, ITokenAuthority, IViewer
+from vncproxy.model import AuditEntry, AuditEvent, Clipboard, Console, EndReason, Grant, SessionRules, ViewerFacts
 from vncproxy.relay import Relay
 from vncproxy.rfb import handshake
 from vncproxy.rfb.clipless import Clipless, CliplessViewer
@@ -62,6 +62,7 @@ class Broker:
         directory: IDirectory,
         backend: IBackend,
         sessions: Sessions,
+        trail: IAuditTrail,
         makeID: Callable[[], str],
         handshakeSeconds: float,
         halfClosedSeconds: float,
@@ -69,6 +70,7 @@ class Broker:
         attempts: Attempts = ANY_NUMBER,
     ) -> None:
         """
+        @param trail: hears of every viewer that comes with a token.
         @param makeID: a new session id at each call.
         @param handshakeSeconds: how long a viewer, and a console, may take for its RFB handshake.
         @param halfClosedSeconds: see L{Relay}.
@@ -80,6 +82,7 @@ class Broker:
         self._directory = directory
         self._backend = backend
         self._sessions = sessions
+        self._trail = trail
         self._makeID = makeID
         self._handshakeSeconds = handshakeSeconds
         self._halfClosedSeconds = halfClosedSeconds
@@ -125,10 +128,11 @@ class Broker:
         except VNCProxyError as error:
             if grant is None and isinstance(error, TokenError):
                 self._attempts.failed(viewer.facts.address)
-            _logRefusal(viewer.facts, grant, error)
+            self._noteRefusal(viewer.facts, grant, error)
             viewer.refuse(error)
         except Exception:
             _log.failure("serving a {frontend} viewer failed", frontend=viewer.facts.frontend)
+            self._noteRefusal(viewer.facts, grant, VNCProxyError("a fault of ours"))
             viewer.refuse(VNCProxyError())
 
     async def _report(self, grant: Grant, resumable: bool) -> None:
@@ -214,18 +218,36 @@ class Broker:
         line = "session {session} of console {console} for {client} ({frontend}, token {token})"
         with self._sessions.up(place, sessionID, relay, grant, console, facts, started):
             _log.info(line + " opened", **about)
+            opened = _entry(AuditEvent.OPENED, facts, grant, session=sessionID)
+            self._trail.note(opened)
             relay.start()
             with curfew.kept(relay.end):
                 reason = await relay.ended
+        outcome: dict[str, Any] = {
+            "reason": reason.value,
+            "seconds": self._clock.seconds() - started,
+            "bytesIn": relay.bytesIn,
+            "bytesOut": relay.bytesOut,
+        }
         _log.info(
             line + " ended: {reason} after {seconds:.1f} s, {bytesIn} bytes in, {bytesOut} bytes out",
-            reason=reason.value,
-            seconds=self._clock.seconds() - started,
-            bytesIn=relay.bytesIn,
-            bytesOut=relay.bytesOut,
+            **outcome,
             **about,
         )
+        self._trail.note(attrs.evolve(opened, event=AuditEvent.ENDED, **outcome))
         return reason
+
+    def _noteRefusal(self, facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:
+        """
+        Tell the operator who was turned away and why, and from which console where the token was good.
+        """
+        line = "refused {frontend} viewer at {client}: {reason}: {cause}"
+        about = {"frontend": facts.frontend, "client": facts.address, "reason": error.reason, "cause": str(error)}
+        if grant is not None:
+            line += " (console {console}, token {token})"
+            about |= {"console": grant.consoleID, "token": grant.tokenID}
+        _log.info(line, **about)
+        self._trail.note(_entry(AuditEvent.REFUSED, facts, grant, reason=error.reason))
 
 
 def _rulesOn(
@@ -252,16 +274,23 @@ def _rulesOn(
     return (Permitted(heard=heard) if rules.idle else None), None
 
 
-def _logRefusal(facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:
+def _entry(
+    event: AuditEvent, facts: ViewerFacts, grant: Grant | None, session: str = "", reason: str = ""
+) -> AuditEntry:
     """
-    Tell the operator who was turned away and why, and from which console where the token was good.
+    What the audit trail holds of a viewer, and of its token where that was good.
     """
-    line = "refused {frontend} viewer at {client}: {reason}: {cause}"
-    about = {"frontend": facts.frontend, "client": facts.address, "reason": error.reason, "cause": str(error)}
-    if grant is not None:
-        line += " (console {console}, token {token})"
-        about |= {"console": grant.consoleID, "token": grant.tokenID}
-    _log.info(line, **about)
+    entry = AuditEntry(
+        event,
+        client=facts.address,
+        consoleType=facts.consoleType,
+        frontend=facts.frontend,
+        session=session,
+        reason=reason,
+    )
+    if grant is None:
+        return entry
+    return attrs.evolve(entry, key=grant.owner, console=grant.consoleID, token=grant.tokenID)
 
 
 def _keep(owner: set[Deferred[_T]], deferred: Deferred[_T]) -> Deferred[_T]:

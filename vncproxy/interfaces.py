@@ -344,6 +344,11 @@ class IAuditTrail(Interface):
         Note something that happens now. Never fails and never waits. C{id}, C{at} and C{proxy} are filled in.
         """
 
+    async def flush() -> None:
+        """
+        Let those who read the store from now on find what was noted until now, if the store takes it. Never fails.
+        """
+
 
 class ITokenSource(Interface):
     """

@@ -21,7 +21,7 @@ class ConsoleType(StrEnum):
 
 class Role(StrEnum):
     """
-    What an API key is for; what each may do is said in L{vncproxy.rights}.
+    What an API key is for.
     """
 
     ADMIN = "admin"

@@ -28,11 +28,11 @@ from twisted.python.failure import Failure
 from vncproxy.admitting import makeAdmission, webPages, withSources
 from vncproxy.announcing import commandPath, demoWords, formatListening, formatURL, takenWords
 from vncproxy.api import makeAPIResource
-from vncproxy.api.http import keyDigest
 from vncproxy.api.signature import parseKeys
 from vncproxy.api.site import makeSite
 from vncproxy.api.v1 import accessURL
 from vncproxy.attempts import Attempts
+from vncproxy.audit import AuditTrail
 from vncproxy.backends.dial import Dialler
 from vncproxy.backends.login import Backend
 from vncproxy.broker import Broker
@@ -40,7 +40,7 @@ from vncproxy.certs import ClientCertificates, FollowedCertificate, selfSigned, 
 from vncproxy.config import Config, makeStateDirectory
 from vncproxy.config.controller import parseController
 from vncproxy.consoleauth import ConsoleAuthAuthority, ConsoleAuthFactory, Methods, Terms
-from vncproxy.controlling import Door, FirstKey, askController, controllerDoors
+from vncproxy.controlling import Door, askController, controllerDoors
 from vncproxy.demo import DemoFactory
 from vncproxy.directory import ChainedDirectory, StaticDirectory, StoredDirectory
 from vncproxy.errors import ConfigError, VNCProxyError
@@ -50,6 +50,7 @@ from vncproxy.frontends.proxied import ProxiedPortFactory
 from vncproxy.frontends.tlsport import TLSPortFactory
 from vncproxy.frontends.web import WebResource
 from vncproxy.interfaces import IDirectory, IStore, ITokenAuthority
+from vncproxy.keys import KeyRing, bootstrapKey
 from vncproxy.model import Console, ConsoleType, Target, TargetKind
 from vncproxy.secretfile import readSecretFile
 from vncproxy.sessions import Sessions
@@ -165,9 +166,14 @@ class ProxyService(Service):
             fixed.append(self._startDemo())
         store = makeStore(self._config.store, self._reactor, self._proxyID)
         self._undoing.append(store.close)
+        self._keys = KeyRing(store, self._reactor, [bootstrapKey(key)])
+        self._trail = AuditTrail(store, self._reactor, self._proxyID, self._config.audit.retention_days)
         authority = self._authority(store)
-        doors = self._build(store, authority, fixed, key, creator)
+        doors = self._build(store, authority, fixed, creator)
         await store.open()
+        for each in (self._keys, self._trail):
+            each.start()
+            self._undoing.append(each.stop)
         # It takes up what an earlier run has left before anybody comes.
         self._undoing.append(authority.stop)
         await authority.start()
@@ -237,7 +243,8 @@ class ProxyService(Service):
         settings = self._config.consoleauth
         controller = None if settings.connect is None else parseController(settings.connect)
         if controller is None:
-            return StoreAuthority(store, self._reactor, settings, proxy=self._proxyID if store.shared else "")
+            proxy = self._proxyID if store.shared else ""
+            return StoreAuthority(store, self._reactor, settings, proxy=proxy, trail=self._trail)
         if self._demo:
             raise ConfigError("--demo: consoles are those of the controller. Leave out [consoleauth] connect.")
         return askController(self._reactor, controller, settings)
@@ -247,7 +254,6 @@ class ProxyService(Service):
         store: IStore,
         authority: StoreAuthority | ConsoleAuthAuthority,
         fixed: Sequence[Console],
-        key: bytes,
         creator: IOpenSSLServerConnectionCreator | None,
     ) -> Sequence[Door]:
         """
@@ -267,7 +273,8 @@ class ProxyService(Service):
             directory=catalog,
             sessions=sessions,
             fixed=fixed,
-            keyDigests=[keyDigest(key)],
+            keys=self._keys,
+            trail=self._trail,
             baseURL=self._baseURL,
             problems=authority.problems if isinstance(authority, ConsoleAuthAuthority) else tuple,
             clock=reactor,
@@ -282,8 +289,7 @@ class ProxyService(Service):
             doors += self._viewerDoors(creator)
         if isinstance(authority, StoreAuthority):
             methods = Methods(authority, catalog, store, {console.id for console in fixed})
-            keys = FirstKey(key)
-            self._consoleauth = ConsoleAuthFactory(Terms(reactor, methods, keys, config.limits.handshake_seconds))
+            self._consoleauth = ConsoleAuthFactory(Terms(reactor, methods, self._keys, config.limits.handshake_seconds))
             doors += controllerDoors(reactor, config.consoleauth, self._consoleauth)
         doors.append(("api", config.api.listen, makeSite(api, reactor)))
         return doors
@@ -326,6 +332,7 @@ class ProxyService(Service):
             directory=catalog,
             backend=Backend(dialler, seconds),
             sessions=sessions,
+            trail=self._trail,
             makeID=lambda: str(uuid4()),
             handshakeSeconds=seconds,
             halfClosedSeconds=config.limits.half_closed_seconds,

@@ -4,18 +4,20 @@ The HTTP API: what clouds, dashboards and the C{vncproxy} command speak to, each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
 from vncproxy.addresses import TrustedPeers
 from vncproxy.api.cloudstack import CloudStack, cloudStackDialect
-from vncproxy.api.http import APIResource, KeyRing
+from vncproxy.api.http import APIResource
 from vncproxy.api.nova import Nova, novaDialects
 from vncproxy.api.v1 import V1, v1Dialect
 from vncproxy.attempts import ANY_NUMBER, Attempts
+from vncproxy.audit import AuditTrail
 from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
+from vncproxy.keys import KeyRing
 from vncproxy.model import Console, ConsoleType
 
 _NOBODY: Final = TrustedPeers()
@@ -28,7 +30,8 @@ def makeAPIResource(
     directory: IDirectory,
     sessions: ISessions,
     fixed: Sequence[Console],
-    keyDigests: Iterable[bytes],
+    keys: KeyRing,
+    trail: AuditTrail,
     baseURL: Callable[[ConsoleType], str | None],
     problems: Callable[[], Sequence[str]],
     clock: IReactorTime,
@@ -42,7 +45,6 @@ def makeAPIResource(
     The API, ready for L{makeSite<vncproxy.api.site.makeSite>}. What the collaborators are is said at
     L{V1<vncproxy.api.v1.V1>}.
 
-    @param keyDigests: L{keyDigest<vncproxy.api.http.keyDigest>} of each API key that is good.
     @param timeout: seconds that one request may take; more than the token authority waits itself.
     @param guests: whether nova's dialect serves clients on this machine without a key.
     @param cloudStackSecrets: the secrets of CloudStack's API keys; L{None} does not speak its dialect.
@@ -57,9 +59,10 @@ def makeAPIResource(
         fixed=fixed,
         baseURL=baseURL,
         problems=problems,
+        keys=keys,
+        trail=trail,
     )
-    keys = KeyRing(tuple(keyDigests))
-    dialects = [v1Dialect(v1, keys), *novaDialects(Nova(v1), keys, guests)]
+    dialects = [v1Dialect(v1), *novaDialects(Nova(v1), keys, guests)]
     if cloudStackSecrets is not None:
         dialects.append(cloudStackDialect(CloudStack(v1, cloudStackSecrets, clock)))
     return APIResource(dialects, timeout, clock, trusted, attempts)

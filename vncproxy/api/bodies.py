@@ -10,6 +10,7 @@ import re
 from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeVar, get_args
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -54,6 +55,27 @@ def decodeBody(kind: type[_S], data: bytes) -> _S:
         raise RequestError("The body is not JSON in UTF-8.") from None
     except RecursionError:
         raise RequestError("The body is nested too deeply.") from None
+
+
+def decodeQuery(kind: type[_S], query: bytes) -> _S:
+    """
+    What stands behind the question mark of a URL as C{kind}.
+
+    @raise RequestError: it is not of this kind; the text names the key, the cause and the cure.
+    """
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise RequestError("The query is not UTF-8, escaped.") from None
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise RequestError(f"{key}: it must not be given twice.")
+    try:
+        # All of it is text, numbers too.
+        return msgspec.convert(dict(pairs), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise RequestError(_tell(kind, str(error))) from None
 
 
 def _tell(kind: type[msgspec.Struct], fault: str) -> str:

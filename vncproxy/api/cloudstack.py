@@ -25,18 +25,25 @@ from urllib.parse import urlsplit
 import attrs
 import msgspec
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.server import Request
 
 from vncproxy.api import messages
 from vncproxy.api.http import Answer, Call, Dialect, MethodRefused, Operation, PathUnknown, readBody
 from vncproxy.api.signature import ParametersMalformed, parseParameters, verify
 from vncproxy.api.v1 import V1
 from vncproxy.errors import ConsoleUnknown, RequestError, ServiceUnavailable, VNCProxyError
+from vncproxy.model import APIKey, Role
 
 PATH: Final = "/client/api"
 
 _FORM: Final = "application/x-www-form-urlencoded"
 
 # What every command takes beside its own parameters.
+_STRANGER: Final = APIKey("", "", Role.VIEWER)
+"""
+Who may learn that a path is not there, and nothing else.
+"""
+
 _COMMON: Final = frozenset({"command", "apikey", "signature", "signatureversion", "expires", "response", "sessionkey"})
 
 _UNSUPPORTED: Final = 432
@@ -86,6 +93,7 @@ class CloudStack:
             verify(parameters, self.secrets, self.clock.seconds())
             if command is None:
                 raise CommandUnknown()
+            call = attrs.evolve(call, key=_caller(parameters))
             if parameters.get("response", "json").lower() != "json":
                 raise RequestError("response: only json is spoken here.")
             return _answer(200, envelope, await command(call, parameters))
@@ -136,10 +144,24 @@ def cloudStackDialect(cloudStack: CloudStack) -> Dialect:
     """
     answers: Any = {200: ("The answer.", None)}
     table = tuple(
-        Operation(method, PATH, cloudStack.run, "Run a command", answers, open=True, signed=True)
+        Operation(method, PATH, cloudStack.run, "Run a command", answers, needs=None, signed=True)
         for method in ("GET", "POST")
     )
-    return Dialect(PATH, table, lambda request: True, tell)
+    return Dialect(PATH, table, _anybody, tell)
+
+
+def _caller(parameters: Mapping[str, str]) -> APIKey:
+    """
+    Whose signature was good. Its key alone, which is no secret, opens nothing here.
+    """
+    return APIKey(f"cloudstack:{parameters['apikey'][:8]}", "", Role.ADMIN)
+
+
+async def _anybody(request: Request) -> APIKey:
+    """
+    Whoever comes is heard: the command, which checks the signature, finds out who it is.
+    """
+    return _STRANGER
 
 
 def tell(error: VNCProxyError) -> Answer:

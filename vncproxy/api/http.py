@@ -3,17 +3,20 @@ JSON over HTTP, driven by one table of operations.
 
 A request passes these gates in this order, and the first that is shut answers::
 
-    which dialect? ─► which path? ─► key ─► path ─► method ─► body ─────────► operation ─► answer
-    (its prefix)                     401    404     405       413, 415, 400   its errors   its statuses
+    which dialect? ─► which path? ─► key ─► path ─► method ─► right ─► query, body ──► operation ─► answer
+    (its prefix)                     401    404     405       403      413, 415, 400   its errors   its statuses
 
-The key comes before everything that could tell a stranger what exists here. A L{Dialect} is such a table together with
-its own way to ask for a key and to tell an error, so that other clouds' APIs can stand beside ours on the same port.
+The key comes before everything that could tell a stranger what exists here. The right is that of the key's role: it
+goes by the operation alone, so that its refusal tells nothing either. Which consoles exist for a key is the operation's
+part. A L{Dialect} is such a table together with its own way to ask for a key and to tell an error, so that other
+clouds' APIs can stand beside ours on the same port.
 The same table makes the OpenAPI document (L{vncproxy.api.openapi}): what is not in the table is not answered.
 
 The errors of this layer::
 
     RequestError
     ├── KeyRefused      key_refused         401  no key, or a wrong one
+    ├── RightMissing    right_missing       403  the key's role does not have the right that the operation needs
     ├── PathUnknown     path_unknown        404  nothing answers at this path
     ├── MethodRefused   method_not_allowed  405  the path is known, not for this method
     ├── BodyTooLarge    body_too_large      413
@@ -22,9 +25,8 @@ The errors of this layer::
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from hashlib import sha256
+from itertools import islice
 from typing import IO, Any, Final, Generic, TypeVar, cast
 from urllib.parse import unquote_to_bytes
 
@@ -37,13 +39,20 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from vncproxy import rights
 from vncproxy.addresses import TrustedPeers
-from vncproxy.api.bodies import decodeBody
+from vncproxy.api.bodies import decodeBody, decodeQuery
 from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.errors import RequestError, ServiceUnavailable, TokensUnreachable, TooManyAttempts, VNCProxyError
 from vncproxy.frontends.clients import clientOf
+from vncproxy.interfaces import IKeyRing
+from vncproxy.model import APIKey
+from vncproxy.rights import Right
 
 _log = Logger()
+
+#: How many secrets of one request are looked at.
+_MOST_SHOWN: Final = 4
 
 #: The longest request body that is read, in bytes.
 BODY_LIMIT: Final = 64 * 1024
@@ -65,6 +74,19 @@ class KeyRefused(RequestError):
     reason = "key_refused"
     httpStatus = 401
     told = "This needs an API key: send it as `Authorization: Bearer KEY` or `X-Auth-Token: KEY`."
+
+
+class RightMissing(RequestError):
+    """
+    The key is good, and may not do that.
+    """
+
+    reason = "right_missing"
+    httpStatus = 403
+    told = "This API key may not do that."
+
+    def __init__(self, right: Right) -> None:
+        super().__init__(f"This API key may not do that: its role lacks the right `{right.value}`.")
 
 
 class PathUnknown(RequestError):
@@ -133,13 +155,30 @@ class Call(Generic[_B]):
     A request that has passed every gate.
 
     @ivar parameters: what stands in the path's braces, decoded.
-    @ivar body: the decoded body; L{None} where the operation takes none.
+    @ivar body: the decoded body, or query; L{None} where the operation takes none.
     @ivar request: the request itself, for a dialect that puts meaning into its query or headers.
+    @ivar client: the address that asks, in words.
+    @ivar key: whose request it is; L{None} where the operation needs no key.
     """
 
     parameters: Mapping[str, str]
     body: _B
     request: Request = attrs.field(repr=False)
+    client: str
+    key: APIKey | None = None
+
+    @property
+    def owner(self) -> str:
+        """
+        The name of the key; empty where there is none.
+        """
+        return "" if self.key is None else self.key.name
+
+    def sees(self, consoleID: str) -> bool:
+        """
+        Whether a console exists for who asks.
+        """
+        return self.key is not None and rights.sees(self.key, consoleID)
 
 
 @attrs.frozen
@@ -153,9 +192,10 @@ class Operation:
     @ivar answers: each status of success, what it means and the type of its body.
     @ivar errors: what C{run} may raise, beside what every operation may.
     @ivar body: the type of the request's body, if it takes one. An absent body is an empty object.
-    @ivar open: needs no key.
-    @ivar signed: open only because the request itself shows who asks, which C{run} looks at: it answers 401 if that is
-        wrong.
+    @ivar needs: the right that the key must have; L{None} where no key is needed.
+    @ivar signed: it needs no key only because the request itself shows who asks, which C{run} looks at: it answers 401
+        if that is wrong.
+    @ivar query: the type of the request's query, if it takes one, and no body.
     @ivar details: further sentences for people.
     """
 
@@ -166,9 +206,17 @@ class Operation:
     answers: Mapping[int, tuple[str, type[msgspec.Struct] | None]]
     errors: tuple[type[VNCProxyError], ...] = ()
     body: type[msgspec.Struct] | None = None
-    open: bool = False
+    needs: Right | None = attrs.field(kw_only=True)
     signed: bool = False
+    query: type[msgspec.Struct] | None = None
     details: str = ""
+
+    @property
+    def open(self) -> bool:
+        """
+        Whether it needs no key.
+        """
+        return self.needs is None
 
     @property
     def refusals(self) -> tuple[type[VNCProxyError], ...]:
@@ -177,11 +225,13 @@ class Operation:
         """
         gates: list[type[VNCProxyError]] = []
         if not self.open:
-            gates += [KeyRefused, TooManyAttempts]
+            gates += [KeyRefused, TooManyAttempts, RightMissing]
         if "{" in self.path:
             gates.append(PathUnknown)
         if self.body is not None:
             gates += [RequestError, BodyTooLarge, BodyNotJSON]
+        if self.query is not None:
+            gates.append(RequestError)
         return tuple(dict.fromkeys([*gates, *self.errors, ServiceUnavailable, TokensUnreachable, VNCProxyError]))
 
 
@@ -191,7 +241,7 @@ class Dialect:
     A table of operations with its own manners.
 
     @ivar prefix: the paths that are its own begin so; of several dialects the longest prefix wins.
-    @ivar admits: whether the request shows a key that is good here.
+    @ivar whose: the key that the request shows; L{None} if it shows none that is good here.
     @ivar tell: an error as this dialect tells it.
     @ivar dress: what every answer of this dialect gets on top, be it good or bad.
     @ivar alone: paths that are its own although they do not begin with its prefix.
@@ -199,7 +249,7 @@ class Dialect:
 
     prefix: str
     operations: tuple[Operation, ...]
-    admits: Callable[[Request], bool]
+    whose: Callable[[Request], Awaitable[APIKey | None]]
     tell: Callable[[VNCProxyError], Answer]
     dress: Callable[[Request, Answer], Answer] = lambda request, answer: answer
     alone: frozenset[str] = frozenset()
@@ -211,36 +261,17 @@ class Dialect:
         return path.startswith(self.prefix) or path in self.alone
 
 
-@attrs.frozen
-class KeyRing:
+async def keyOf(keys: IKeyRing, shown: Iterable[bytes]) -> APIKey | None:
     """
-    The API keys that are good here, of which only digests are held.
+    The key whose secret stands among those that are shown.
 
-    @ivar digests: L{keyDigest} of each.
+    @raise TokensUnreachable: it cannot be known now.
     """
-
-    digests: tuple[bytes, ...] = attrs.field(repr=False)
-
-    def admits(self, request: Request) -> bool:
-        """
-        Whether the request shows one of the keys, as C{Authorization: Bearer KEY} or C{X-Auth-Token: KEY}.
-        """
-        return self.opens(shownKeys(request))
-
-    def opens(self, secrets: Iterable[bytes]) -> bool:
-        """
-        Whether one of C{secrets} is one of the keys.
-        """
-        shown = [keyDigest(key) for key in secrets]
-        # Every pair is compared, whatever the ones before said: the time taken tells nothing.
-        return any([hmac.compare_digest(ours, theirs) for ours in self.digests for theirs in shown])
-
-
-def keyDigest(key: bytes) -> bytes:
-    """
-    What is kept of an API key: its SHA-256. White space around the key does not count.
-    """
-    return sha256(key.strip()).digest()
+    for secret in islice(shown, _MOST_SHOWN):
+        key = await keys.whose(secret)
+        if key is not None:
+            return key
+    return None
 
 
 def shownKeys(request: Request) -> Iterable[bytes]:
@@ -298,12 +329,8 @@ class APIResource(Resource):
 
     async def _answer(self, dialect: Dialect, request: Request) -> Answer:
         try:
-            operation, call = self._understand(dialect, request)
-            running = Deferred.fromCoroutine(_run(operation, call))
-            answer = await running.addTimeout(self._timeout, self._clock)
-            if operation.signed and answer.status == KeyRefused.httpStatus:
-                self._attempts.failed(self._addressOf(request))
-            return answer
+            running = Deferred.fromCoroutine(self._serve(dialect, request))
+            return await running.addTimeout(self._timeout, self._clock)
         except CancelledError:
             raise
         except DeferredTimeout:
@@ -320,14 +347,16 @@ class APIResource(Resource):
             )
             return dialect.tell(VNCProxyError())
 
-    def _understand(self, dialect: Dialect, request: Request) -> tuple[Operation, Call[Any]]:
+    async def _serve(self, dialect: Dialect, request: Request) -> Answer:
+        """
+        Through the gates, to the operation.
+        """
         found = _operationsAt(dialect, request.path)
+        client = clientOf(request, self._trusted).address
         strangers = found and all(operation.open for operation, _ in found.values())
         if not strangers or any(operation.signed for operation, _ in found.values()):
-            self._attempts.check(self._addressOf(request))
-        if not strangers and not dialect.admits(request):
-            self._attempts.failed(self._addressOf(request))
-            raise KeyRefused()
+            self._attempts.check(client)
+        key = None if strangers else await self._keyOf(dialect, request, client)
         if not found:
             raise PathUnknown()
         method = request.method.decode("ascii", "replace")
@@ -336,11 +365,19 @@ class APIResource(Resource):
         except KeyError:
             allowed = sorted({*found, "HEAD"} if "GET" in found else found)
             raise MethodRefused(allowed) from None
-        body = None if operation.body is None else decodeBody(operation.body, readBody(request, _JSON))
-        return operation, Call(parameters=parameters, body=body, request=request)
+        if operation.needs is not None and (key is None or not rights.may(key, operation.needs)):
+            raise RightMissing(operation.needs)
+        answer = await operation.run(Call(parameters, _told(operation, request), request, client, key))
+        if operation.signed and answer.status == KeyRefused.httpStatus:
+            self._attempts.failed(client)
+        return answer
 
-    def _addressOf(self, request: Request) -> str:
-        return clientOf(request, self._trusted).address
+    async def _keyOf(self, dialect: Dialect, request: Request, client: str) -> APIKey:
+        key = await dialect.whose(request)
+        if key is None:
+            self._attempts.failed(client)
+            raise KeyRefused()
+        return key
 
 
 def loggedPath(path: bytes) -> bytes:
@@ -354,8 +391,10 @@ def loggedPath(path: bytes) -> bytes:
     return b"/".join([*segments[: names.index(_TOKENS) + 1], b"***"])
 
 
-async def _run(operation: Operation, call: Call[Any]) -> Answer:
-    return await operation.run(call)
+def _told(operation: Operation, request: Request) -> msgspec.Struct | None:
+    if operation.query is not None:
+        return decodeQuery(operation.query, request.uri.partition(b"?")[2])
+    return None if operation.body is None else decodeBody(operation.body, readBody(request, _JSON))
 
 
 def _operationsAt(dialect: Dialect, path: bytes) -> dict[str, tuple[Operation, dict[str, str]]]:

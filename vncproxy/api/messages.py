@@ -232,6 +232,9 @@ class SessionView(Shape, frozen=True):
     started: Moment
     bytes_in: Annotated[int, Meta(description="From the viewer to the console.", ge=0)]
     bytes_out: Annotated[int, Meta(description="From the console to the viewer.", ge=0)]
+    owner: Annotated[
+        str, Meta(description="The name of the API key that its token was minted with; empty where that is not known.")
+    ] = ""
 
     @classmethod
     def of(cls, session: Session) -> SessionView:
@@ -251,6 +254,7 @@ class SessionView(Shape, frozen=True):
             started=moment(session.started),
             bytes_in=session.bytesIn,
             bytes_out=session.bytesOut,
+            owner=session.owner,
         )
 
 

@@ -35,10 +35,10 @@ from vncproxy.api.http import (
     Call,
     Dialect,
     KeyRefused,
-    KeyRing,
     MethodRefused,
     Operation,
     PathUnknown,
+    keyOf,
     shownKeys,
 )
 from vncproxy.api.microversion import (
@@ -53,7 +53,9 @@ from vncproxy.api.microversion import (
 from vncproxy.api.novakeys import isGuest, passwords
 from vncproxy.api.v1 import V1, TypeNotServed, statusOf
 from vncproxy.errors import BackendError, ConsoleUnknown, RequestError, VNCProxyError
-from vncproxy.model import ConsoleType, TargetKind
+from vncproxy.interfaces import IKeyRing
+from vncproxy.model import APIKey, ConsoleType, Role, TargetKind
+from vncproxy.rights import Right
 
 _REMOTE_CONSOLES: Final = Microversion(2, 6)
 """
@@ -95,6 +97,11 @@ What paths of this dialect begin with.
 """
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?", re.ASCII)
+
+_GUEST: Final = APIKey("guest", "", Role.ADMIN)
+"""
+Who is served without a key.
+"""
 
 _Versioned = Callable[[Call[Any], Microversion], Awaitable[Answer]]
 
@@ -227,20 +234,21 @@ class TokenNotFound(RequestError):
     told = "Token not found"
 
 
-def novaDialects(nova: Nova, keys: KeyRing, guests: bool) -> list[Dialect]:
+def novaDialects(nova: Nova, keys: IKeyRing, guests: bool) -> list[Dialect]:
     """
     Nova's dialect for an L{APIResource<vncproxy.api.http.APIResource>}: one for each root of its paths.
 
     @param guests: whether clients on this machine are served without a key.
     """
 
-    def admits(request: Request) -> bool:
-        good = keys.opens([*shownKeys(request), *passwords(request)])
-        return good or (guests and isGuest(request))
+    async def whose(request: Request) -> APIKey | None:
+        if guests and isGuest(request):
+            return _GUEST
+        return await keyOf(keys, [*shownKeys(request), *passwords(request)])
 
     table = operations(nova)
     alone = {_ROOTS[0]: frozenset({"/"})}
-    return [Dialect(root, table, admits, tell, dress, alone.get(root, frozenset())) for root in _ROOTS]
+    return [Dialect(root, table, whose, tell, dress, alone.get(root, frozenset())) for root in _ROOTS]
 
 
 def tell(error: VNCProxyError) -> Answer:
@@ -277,9 +285,9 @@ def operations(nova: Nova) -> tuple[Operation, ...]:
     """
     show, version = {200: ("The versions.", shapes.Versions)}, {200: ("The version.", shapes.VersionDocument)}
     return (
-        Operation("GET", "/", nova.showVersions, "Which versions there are", show, open=True),
-        Operation("GET", "/v2.1", nova.showVersion, "The version", version, open=True),
-        Operation("GET", "/v2.1/", nova.showVersion, "The version", version, open=True),
+        Operation("GET", "/", nova.showVersions, "Which versions there are", show, needs=None),
+        Operation("GET", "/v2.1", nova.showVersion, "The version", version, needs=None),
+        Operation("GET", "/v2.1/", nova.showVersion, "The version", version, needs=None),
         *(operation for prefix in ("/v2.1", "") for operation in _operationsBelow(prefix, nova)),
     )
 
@@ -287,15 +295,22 @@ def operations(nova: Nova) -> tuple[Operation, ...]:
 def _operationsBelow(prefix: str, nova: Nova) -> Iterable[Operation]:
     servers, one = f"{prefix}/servers", f"{prefix}/servers/{{console}}"
     listed = {200: ("They are.", shapes.ServerList)}
-    yield _operation("GET", servers, nova.listServers, "List consoles", listed)
+    yield _operation("GET", servers, Right.LOOK, nova.listServers, "List consoles", listed)
     yield _operation(
-        "GET", one, nova.showServer, "Show a console", {200: ("It is.", shapes.ServerDocument)}, ConsoleUnknown
+        "GET",
+        one,
+        Right.LOOK,
+        nova.showServer,
+        "Show a console",
+        {200: ("It is.", shapes.ServerDocument)},
+        ConsoleUnknown,
     )
     # It is behind the one above, whose path it has too: the later one counts.
-    yield _operation("GET", f"{servers}/detail", nova.listServers, "List consoles", listed)
+    yield _operation("GET", f"{servers}/detail", Right.LOOK, nova.listServers, "List consoles", listed)
     yield _operation(
         "POST",
         f"{one}/remote-consoles",
+        Right.ISSUE,
         nova.makeRemoteConsole,
         "Make a URL that opens a console",
         {200: ("The URL.", shapes.RemoteConsoleDocument)},
@@ -306,6 +321,7 @@ def _operationsBelow(prefix: str, nova: Nova) -> Iterable[Operation]:
     yield _operation(
         "POST",
         f"{one}/action",
+        Right.ISSUE,
         nova.act,
         "Make a URL that opens a console",
         {200: ("The URL.", shapes.ActionDocument)},
@@ -316,6 +332,8 @@ def _operationsBelow(prefix: str, nova: Nova) -> Iterable[Operation]:
     yield _operation(
         "GET",
         f"{prefix}/os-console-auth-tokens/{{token}}",
+        # It tells where a console is, as nova tells it to its administrators.
+        Right.DEFINE,
         nova.showToken,
         "Where a token leads",
         {200: ("The console.", shapes.TokenDocument)},
@@ -328,6 +346,7 @@ def _operationsBelow(prefix: str, nova: Nova) -> Iterable[Operation]:
 def _operation(
     method: str,
     path: str,
+    needs: Right,
     run: _Versioned,
     summary: str,
     answers: dict[int, Any],
@@ -341,7 +360,7 @@ def _operation(
     async def speak(call: Call[Any]) -> Answer:
         return await run(call, _versionOf(call.request))
 
-    return Operation(method, path, speak, summary, answers, (RequestError, *errors), body)
+    return Operation(method, path, speak, summary, answers, (RequestError, *errors), body, needs=needs)
 
 
 def _versionOf(request: Request) -> Microversion:

@@ -15,6 +15,7 @@ import msgspec
 
 from vncproxy.api.http import Operation
 from vncproxy.errors import VNCProxyError
+from vncproxy.rights import RIGHTS
 
 _REF: Final = "#/components/schemas/{name}"
 
@@ -77,12 +78,11 @@ def _operation(operation: Operation, api: Description) -> dict[str, Any]:
         "security": [] if operation.open else [{name: []} for name in _SECURITY],
         "responses": _responses(operation, api),
     }
-    if operation.details:
-        described["description"] = operation.details
-    if names := _names(operation):
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, **api.parameters[name]} for name in names
-        ]
+    if sentences := [*_needed(operation), *filter(None, [operation.details])]:
+        described["description"] = " ".join(sentences)
+    parameters = [{"name": name, "in": "path", "required": True, **api.parameters[name]} for name in _names(operation)]
+    if parameters := [*parameters, *_query(operation)]:
+        described["parameters"] = parameters
     if operation.body is not None:
         needed = any(field.required for field in msgspec.structs.fields(operation.body))
         described["requestBody"] = {"required": needed, "content": _content([operation.body])}
@@ -91,6 +91,24 @@ def _operation(operation: Operation, api: Description) -> dict[str, Any]:
 
 def _names(operation: Operation) -> list[str]:
     return re.findall(r"\{(\w+)\}", operation.path)
+
+
+def _needed(operation: Operation) -> Iterable[str]:
+    if operation.needs is not None:
+        roles = ", ".join(role.value for role, rights in RIGHTS.items() if operation.needs in rights)
+        yield f"Needs the right `{operation.needs.value}`, which these roles have: {roles}."
+
+
+def _query(operation: Operation) -> Iterable[dict[str, Any]]:
+    if operation.query is not None:
+        for field in msgspec.structs.fields(operation.query):
+            schema = msgspec.json.schema(field.type)
+            # What is left out is null to us; nobody can write that in a query.
+            for part in schema.pop("anyOf", ()):
+                schema |= part if part != {"type": "null"} else {}
+            words = schema.pop("description", "")
+            where = {"name": field.encode_name, "in": "query", "required": field.required}
+            yield {**where, "description": words, "schema": schema}
 
 
 def _link(described: dict[str, Any], operation: Operation, operations: Sequence[Operation]) -> None:

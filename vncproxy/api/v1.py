@@ -1,6 +1,9 @@
 """
 API v1: consoles, the URLs that open them, the sessions that are up.
 
+What a key may not see does not exist for it. So that nothing tells the difference, not even how long it takes, such a
+console is asked for under an id that nobody has, by the same code.
+
 A console of the configuration file is listed and opened like any other, and can be changed in that file only.
 """
 
@@ -10,22 +13,31 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
 import msgspec
+from twisted.web.server import Request
 
 from vncproxy.api import messages as shapes
-from vncproxy.api.http import Answer, Call, Dialect, KeyRefused, KeyRing, MethodRefused, Operation
+from vncproxy.api.http import Answer, Call, Dialect, KeyRefused, MethodRefused, Operation, keyOf, shownKeys
+from vncproxy.api.keys import Keys
 from vncproxy.api.openapi import Description, describe
+from vncproxy.api.trail import Trail
+from vncproxy.audit import AuditTrail
 from vncproxy.errors import BackendError, ConsoleUnknown, RequestError, ServiceUnavailable, VNCProxyError
 from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
-from vncproxy.model import Console, ConsoleType, EndReason
+from vncproxy.keys import KeyRing
+from vncproxy.model import APIKey, AuditEntry, AuditEvent, Console, ConsoleType, EndReason, Session
+from vncproxy.rights import Right
 from vncproxy.targets import parseTarget
 
 #: Nobody's token has this hash: looking it up shows whether the store answers.
 _NO_TOKEN: Final = "0" * 64
+
+#: No console has this id.
+_NO_CONSOLE: Final = ""
 
 
 class ConsoleFixed(RequestError):
@@ -71,6 +83,8 @@ class V1:
     @ivar baseURL: where viewers of a type connect to, C{None} where the proxy has no frontend for them. It is asked
         anew each time: a port may be known only once it is open.
     @ivar problems: what else than the store stands in the way of viewers, in words.
+    @ivar keys: the API keys.
+    @ivar trail: hears of every change.
     """
 
     store: IStore
@@ -80,6 +94,8 @@ class V1:
     fixed: Sequence[Console]
     baseURL: Callable[[ConsoleType], str | None]
     problems: Callable[[], Sequence[str]]
+    keys: KeyRing
+    trail: AuditTrail
 
     async def putConsole(self, call: Call[shapes.ConsoleDefinition]) -> Answer:
         """
@@ -88,13 +104,14 @@ class V1:
         console = _consoleOf(call.parameters["console"], call.body)
         self._refuseFixed(console.id)
         isNew = await self.store.putConsole(console)
+        self._note(call, AuditEvent.CONSOLE_DEFINED, console=console.id)
         return Answer(201 if isNew else 200, shapes.ConsoleView.of(console, "api"))
 
     async def getConsole(self, call: Call[None]) -> Answer:
         """
         Show one console.
         """
-        consoleID = call.parameters["console"]
+        consoleID = _visible(call)
         if (fixed := self._fixed(consoleID)) is not None:
             return Answer(200, shapes.ConsoleView.of(fixed, "config"))
         kept = await self.store.console(consoleID)
@@ -108,16 +125,18 @@ class V1:
         """
         views = {console.id: shapes.ConsoleView.of(console, "api") for console in await self.store.consoles()}
         views |= {console.id: shapes.ConsoleView.of(console, "config") for console in self.fixed}
-        return Answer(200, shapes.ConsoleList(consoles=tuple(views[consoleID] for consoleID in sorted(views))))
+        shown = tuple(views[consoleID] for consoleID in sorted(views) if call.sees(consoleID))
+        return Answer(200, shapes.ConsoleList(consoles=shown))
 
     async def deleteConsole(self, call: Call[None]) -> Answer:
         """
         Forget a console and its tokens.
         """
-        consoleID = call.parameters["console"]
+        consoleID = _visible(call)
         self._refuseFixed(consoleID)
         if not await self.store.deleteConsole(consoleID):
             raise ConsoleUnknown()
+        self._note(call, AuditEvent.CONSOLE_FORGOTTEN, console=consoleID)
         self.sessions.revoke(consoleID)
         return Answer(204)
 
@@ -130,9 +149,16 @@ class V1:
         base = self.baseURL(wish.type)
         if base is None:
             raise TypeNotServed()
-        console = await self.directory.resolve(call.parameters["console"])
+        console = await self.directory.resolve(_visible(call))
         issued = await self.authority.authorizeConsole(
-            console.id, wish.type, ttl=wish.ttl, uses=wish.uses, viewOnly=wish.view_only, clientAddress=address
+            console.id,
+            wish.type,
+            ttl=wish.ttl,
+            uses=wish.uses,
+            viewOnly=wish.view_only,
+            clientAddress=address,
+            owner=call.owner,
+            askedFrom=call.client,
         )
         # The page wants to know, to hide what would do nothing. A Java viewer would take the word for its own.
         extra = {"view_only": "true"} if wish.view_only and wish.type is ConsoleType.NOVNC else {}
@@ -152,31 +178,32 @@ class V1:
         """
         if re.fullmatch(shapes.CONSOLE_ID_PATTERN, call.parameters["console"]) is None:
             raise ConsoleUnknown()
-        deleted = await self.authority.deleteTokensForInstance(call.parameters["console"])
-        self.sessions.revoke(call.parameters["console"])
+        consoleID = _visible(call)
+        deleted = await self.authority.deleteTokensForInstance(consoleID)
+        self.sessions.revoke(consoleID)
+        if consoleID:
+            self._note(call, AuditEvent.TOKENS_REVOKED, console=consoleID)
         return Answer(200, shapes.Revoked(deleted=deleted))
 
     async def listSessions(self, call: Call[None]) -> Answer:
         """
         Show the sessions that are up.
         """
-        return Answer(200, shapes.SessionList(sessions=tuple(map(shapes.SessionView.of, self.sessions.list()))))
+        return Answer(200, shapes.SessionList(sessions=tuple(map(shapes.SessionView.of, self._sessions(call)))))
 
     async def getSession(self, call: Call[None]) -> Answer:
         """
         Show one session.
         """
-        for session in self.sessions.list():
-            if session.id == call.parameters["session"]:
-                return Answer(200, shapes.SessionView.of(session))
-        raise SessionUnknown()
+        return Answer(200, shapes.SessionView.of(self._session(call)))
 
     async def endSession(self, call: Call[None]) -> Answer:
         """
         End one session.
         """
-        if not self.sessions.end(call.parameters["session"], EndReason.OPERATOR):
-            raise SessionUnknown()
+        session = self._session(call)
+        self._note(call, AuditEvent.END_ORDERED, console=session.consoleID, session=session.id)
+        self.sessions.end(session.id, EndReason.OPERATOR)
         return Answer(204)
 
     async def health(self, call: Call[None]) -> Answer:
@@ -203,12 +230,32 @@ class V1:
         """
         return Answer(200, msgspec.json.encode(describe(operations(self), API)))
 
+    def _sessions(self, call: Call[None]) -> Sequence[Session]:
+        return [session for session in self.sessions.list() if call.sees(session.consoleID)]
+
+    def _session(self, call: Call[None]) -> Session:
+        for session in self._sessions(call):
+            if session.id == call.parameters["session"]:
+                return session
+        raise SessionUnknown()
+
+    def _note(self, call: Call[Any], event: AuditEvent, console: str, session: str = "") -> None:
+        self.trail.note(AuditEntry(event, key=call.owner, client=call.client, console=console, session=session))
+
     def _fixed(self, consoleID: str) -> Console | None:
         return next((console for console in self.fixed if console.id == consoleID), None)
 
     def _refuseFixed(self, consoleID: str) -> None:
         if self._fixed(consoleID) is not None:
             raise ConsoleFixed()
+
+
+def _visible(call: Call[Any]) -> str:
+    """
+    The id of the console that is asked for, or, if it does not exist for who asks, one that nobody has.
+    """
+    consoleID = call.parameters["console"]
+    return consoleID if call.sees(consoleID) else _NO_CONSOLE
 
 
 def accessURL(base: str, **query: str) -> str:
@@ -243,11 +290,15 @@ def statusOf(error: type[VNCProxyError]) -> int:
     return 404 if error is ConsoleUnknown else error.httpStatus
 
 
-def v1Dialect(v1: V1, keys: KeyRing) -> Dialect:
+def v1Dialect(v1: V1) -> Dialect:
     """
     API v1 for an L{APIResource<vncproxy.api.http.APIResource>}. It answers whatever is no other dialect's.
     """
-    return Dialect(prefix="", operations=operations(v1), admits=keys.admits, tell=tell)
+
+    async def whose(request: Request) -> APIKey | None:
+        return await keyOf(v1.keys, shownKeys(request))
+
+    return Dialect(prefix="", operations=operations(v1), whose=whose, tell=tell)
 
 
 def _consoleOf(consoleID: str, wanted: shapes.ConsoleDefinition) -> Console:
@@ -285,6 +336,10 @@ API: Final = Description(
             "description": "The session's id.",
             "schema": {"type": "string", "minLength": 1},
         },
+        "key": {
+            "description": "The key's name.",
+            "schema": {"type": "string", "pattern": shapes.CONSOLE_ID_PATTERN},
+        },
     },
 )
 
@@ -293,7 +348,14 @@ def operations(v1: V1) -> tuple[Operation, ...]:
     """
     The table of API v1.
     """
-    return (*_consoleOperations(v1), *_accessOperations(v1), *_sessionOperations(v1), *_openOperations(v1))
+    return (
+        *_consoleOperations(v1),
+        *_accessOperations(v1),
+        *_sessionOperations(v1),
+        *Keys(v1.keys, v1.trail).operations(),
+        *Trail(v1.store, v1.trail).operations(),
+        *_openOperations(v1),
+    )
 
 
 def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
@@ -305,6 +367,7 @@ def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
             v1.listConsoles,
             "List all consoles",
             {200: ("All consoles, ordered by id.", shapes.ConsoleList)},
+            needs=Right.LOOK,
         ),
         Operation(
             "PUT",
@@ -314,9 +377,18 @@ def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
             {200: ("It replaces what the id named before.", view), 201: ("It is new.", view)},
             errors=(RequestError, ConsoleFixed),
             body=shapes.ConsoleDefinition,
+            needs=Right.DEFINE,
             details="Sessions that are up stay as they are; the next viewer is connected to the new target.",
         ),
-        Operation("GET", one, v1.getConsole, "Show a console", {200: ("The console.", view)}, errors=(ConsoleUnknown,)),
+        Operation(
+            "GET",
+            one,
+            v1.getConsole,
+            "Show a console",
+            {200: ("The console.", view)},
+            errors=(ConsoleUnknown,),
+            needs=Right.LOOK,
+        ),
         Operation(
             "DELETE",
             one,
@@ -324,6 +396,7 @@ def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
             "Forget a console and its tokens",
             {204: ("It is forgotten.", None)},
             errors=(ConsoleUnknown, ConsoleFixed),
+            needs=Right.DEFINE,
             details="Its sessions on this proxy end.",
         ),
     )
@@ -339,6 +412,7 @@ def _accessOperations(v1: V1) -> tuple[Operation, ...]:
             {201: ("The URL, and the token in it.", shapes.Access)},
             errors=(RequestError, ConsoleUnknown, BackendError, TypeNotServed),
             body=shapes.AccessWish,
+            needs=Right.ISSUE,
         ),
         Operation(
             "DELETE",
@@ -347,6 +421,7 @@ def _accessOperations(v1: V1) -> tuple[Operation, ...]:
             "Revoke every token of a console",
             {200: ("How many there were.", shapes.Revoked)},
             errors=(ConsoleUnknown,),
+            needs=Right.ISSUE,
             details="A console that is not known any more is no error: its tokens, if any are left, are revoked. "
             "Its sessions on this proxy end.",
         ),
@@ -362,8 +437,17 @@ def _sessionOperations(v1: V1) -> tuple[Operation, ...]:
             v1.listSessions,
             "List the sessions that are up",
             {200: ("All sessions, oldest first.", shapes.SessionList)},
+            needs=Right.WATCH,
         ),
-        Operation("GET", one, v1.getSession, "Show a session", {200: ("The session.", view)}, errors=(SessionUnknown,)),
+        Operation(
+            "GET",
+            one,
+            v1.getSession,
+            "Show a session",
+            {200: ("The session.", view)},
+            errors=(SessionUnknown,),
+            needs=Right.WATCH,
+        ),
         Operation(
             "DELETE",
             one,
@@ -371,6 +455,7 @@ def _sessionOperations(v1: V1) -> tuple[Operation, ...]:
             "End a session",
             {204: ("It is ended, and its viewer is told.", None)},
             errors=(SessionUnknown,),
+            needs=Right.CONTROL,
         ),
     )
 
@@ -384,7 +469,7 @@ def _openOperations(v1: V1) -> tuple[Operation, ...]:
             v1.health,
             "Whether the process is up",
             {200: ("It is.", shapes.Health)},
-            open=True,
+            needs=None,
         ),
         Operation(
             "GET",
@@ -392,7 +477,7 @@ def _openOperations(v1: V1) -> tuple[Operation, ...]:
             v1.readiness,
             "Whether viewers can be served",
             {200: ("They can.", ready), 503: ("They cannot, and why.", ready)},
-            open=True,
+            needs=None,
         ),
         Operation(
             "GET",
@@ -400,6 +485,6 @@ def _openOperations(v1: V1) -> tuple[Operation, ...]:
             v1.openAPI,
             "This document",
             {200: ("An OpenAPI 3.1 document.", None)},
-            open=True,
+            needs=None,
         ),
     )

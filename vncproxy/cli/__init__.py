@@ -8,13 +8,15 @@ standard output, all else to standard error.
 from __future__ import annotations
 
 from vncproxy.cli.consoles import console, token, url
+from vncproxy.cli.keys import key
 from vncproxy.cli.local import checkConfig, demo
 from vncproxy.cli.quickstart import quickstart
 from vncproxy.cli.root import main
 from vncproxy.cli.sessions import session
+from vncproxy.cli.trail import audit
 from vncproxy.cli.websockify import standIn
 
 __all__ = ["main"]
 
-for _command in (console, url, session, token, demo, quickstart, checkConfig, standIn):
+for _command in (console, url, session, token, key, audit, demo, quickstart, checkConfig, standIn):
     main.add_command(_command)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 import click
@@ -119,7 +119,13 @@ class Remote:
     transport: httpx.BaseTransport | None = None
     command: str = "vncproxy"
 
-    def ask(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def ask(
+        self,
+        method: str,
+        *path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
         """
         Ask, and return the decoded answer; L{None} when it has no body.
 
@@ -127,7 +133,8 @@ class Remote:
 
         @raise click.ClickException: the answer is no, or there is none.
         """
-        answer = self._send(method, "/v1/" + "/".join(quote(segment, safe="") for segment in path), body)
+        where = "/v1/" + "/".join(quote(segment, safe="") for segment in path)
+        answer = self._send(method, where + (f"?{urlencode(query)}" if query else ""), body)
         if answer.status_code == 204:
             return None
         try:

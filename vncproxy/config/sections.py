@@ -278,6 +278,16 @@ class StoreSection(Section, frozen=True, kw_only=True):
         return f"StoreSection(prefix={self.prefix!r}, timeout={self.timeout!r}, …)"
 
 
+class AuditSection(Section, frozen=True, kw_only=True):
+    """
+    The audit trail.
+
+    @ivar retention_days: for how many days entries are kept in the store; 0 is for ever.
+    """
+
+    retention_days: Annotated[float, shapes.DAYS] = 90.0
+
+
 class ProxySection(Section, frozen=True, kw_only=True):
     """
     This proxy.
@@ -387,6 +397,7 @@ class Config(Section, frozen=True, kw_only=True):
     nova: NovaSection = NovaSection()
     cloudstack: CloudStackSection = CloudStackSection()
     store: StoreSection = StoreSection()
+    audit: AuditSection = AuditSection()
     proxy: ProxySection = ProxySection()
     backend: BackendSection = BackendSection()
     limits: LimitsSection = LimitsSection()

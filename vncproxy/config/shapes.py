@@ -241,6 +241,7 @@ def _pathFaults(text: str) -> Iterator[Fault]:
 
 SECONDS: Final = _within("a number of seconds above 0", "10", 0, LONGEST_SECONDS, open_=True)
 SECONDS_OR_NONE: Final = _within("a number of seconds, or 0 for none", "30", 0, LONGEST_SECONDS)
+DAYS: Final = _within("a number of days, or 0 for ever", "90", 0, LONGEST_SECONDS / 86400)
 COUNT: Final = _within("a whole number, or 0 for no limit", "200", 0, MOST_USES)
 SWITCH: Final = Shape("true or false", "true")
 TLS_VERSION: Final = Shape('"1.2" or "1.3"', '"1.2"')

@@ -25,8 +25,8 @@ from zope.interface import implementer
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.config.shapes import LONGEST_SECONDS, MOST_USES
 from vncproxy.errors import RequestError, TokenMissing, TokensUnreachable, TokenUnknown, VNCProxyError
-from vncproxy.interfaces import IControllingAuthority, IStore
-from vncproxy.model import ConsoleType, Grant, IssuedToken, TokenRecord, ViewerFacts
+from vncproxy.interfaces import IAuditTrail, IControllingAuthority, IStore
+from vncproxy.model import AuditEntry, AuditEvent, ConsoleType, Grant, IssuedToken, TokenRecord, ViewerFacts
 from vncproxy.patience import answerWithin
 from vncproxy.tokens import rules
 
@@ -92,17 +92,20 @@ class StoreAuthority:
         settings: ConsoleAuthSection,
         makeToken: Callable[[], str] = mintToken,
         proxy: str = "",
+        trail: IAuditTrail | None = None,
     ) -> None:
         """
         @param store: open.
         @param clock: its seconds are those since the epoch.
         @param proxy: with what it signs its sessions in a store that other proxies use, too; no two share it.
+        @param trail: hears of every token that is minted.
         """
         self._store = store
         self._clock = clock
         self._settings = settings
         self._makeToken = makeToken
         self._proxy = proxy
+        self._trail = trail
         # Ends of sessions that the store could not be told.
         self._untold: deque[_Ending] = deque(maxlen=_MOST_UNTOLD)
         self._tidying = TimerService(_TIDY_SECONDS, self._tidyQuietly)
@@ -161,6 +164,8 @@ class StoreAuthority:
             owner=owner,
         )
         await self._answer(self._store.addToken(record))
+        if self._trail is not None:
+            self._trail.note(_minted(record, askedFrom))
         return IssuedToken(token, record.expires)
 
     async def checkToken(self, token: str, consoleType: ConsoleType | None = None) -> Grant | None:
@@ -261,6 +266,17 @@ class StoreAuthority:
         self, work: Coroutine[Any, Any, _T], late: Callable[[_T], Coroutine[Any, Any, None]] | None = None
     ) -> _T:
         return await answerWithin(self._settings.timeout, self._clock, work, late)
+
+
+def _minted(record: TokenRecord, askedFrom: str) -> AuditEntry:
+    return AuditEntry(
+        AuditEvent.TOKEN_MINTED,
+        key=record.owner,
+        client=askedFrom,
+        console=record.consoleID,
+        consoleType=record.consoleType,
+        token=record.hash[:8],
+    )
 
 
 def _checkRequest(ttl: float, uses: int, clientAddress: str | None) -> None:
