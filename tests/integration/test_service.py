@@ -259,18 +259,20 @@ class OperatorTests(ProxyCase):
     async def test_revoke(self) -> None:
         """
         Links of a console whose tokens are revoked open nothing any more, nor do those of one that is deleted; sessions
-        that are up go on.
+        that are up end and say why.
         """
         proxy = await self.start(startScripted(self.bench))
         socket, _ = await self.open(await proxy.accessURL("vm"))
         revoked = await proxy.accessURL("vm")
         self.assertEqual(await proxy.mustCall("DELETE", "/v1/consoles/vm/tokens"), {"deleted": 2})
+        self.assertEqual(await socket.closed(timeout=1), (1000, "revoked"))
         await self.assertRefused(revoked, 1008, "token_unknown")
+        socket, _ = await self.open(await proxy.accessURL("vm"))
         orphaned = await proxy.accessURL("vm")
         await proxy.mustCall("DELETE", "/v1/consoles/vm")
+        self.assertEqual(await socket.closed(timeout=1), (1000, "revoked"))
         await self.assertRefused(orphaned, 1008, "token_unknown")
-        self.assertEqual(len(await self.sessions(proxy)), 1)
-        self.assertFalse(socket.over)
+        self.assertEqual(await self.sessions(proxy), [])
 
     async def test_counters(self) -> None:
         """
