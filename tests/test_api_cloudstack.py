@@ -12,14 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.apiworld import FIXED, KEY, NOW, World, makeSession
+from tests.apiworld import FIXED, KEY, NOW, World, makeSession, waitFor
 from tests.memoryhttp import Connection, Reply
 from vncproxy.api.http import BODY_LIMIT
-from vncproxy.api.signature import sign
+from vncproxy.api.signature import parseKeys, sign
+from vncproxy.attempts import Attempts
 from vncproxy.errors import TokensUnreachable
-from vncproxy.model import ConsoleType
+from vncproxy.model import Console, ConsoleType, Target, TargetKind
 
 SECRET = "sesame-sesame-sesame"
+
+KEYS = f"key-1 {SECRET}\nissuer {SECRET} issuer rack-*\nviewer {SECRET} viewer vm-?\n"
 
 CREATE = "createConsoleEndpoint"
 LIST = "listConsoleSessions"
@@ -31,7 +34,7 @@ class CloudStackCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.world = World(cloudStackSecrets={"key-1": SECRET})
+        self.world = World(cloudStackKeys=parseKeys(KEYS, "keys"))
 
     def signed(self, command: str, secret: str = SECRET, **parameters: str) -> str:
         """
@@ -115,6 +118,33 @@ class RequestTests(CloudStackCase):
         self.assertEqual(self.send("GET", f"/client/api?{query}").status, 200)
         self.world.clock.advance(1)  # type: ignore[attr-defined]
         self.assertFault(self.send("GET", f"/client/api?{query}"), 401, "listconsolesessionsresponse")
+
+    def test_guessing(self) -> None:
+        """
+        Who guesses is not heard for a while, however good the next request is.
+        """
+        self.world = World(cloudStackKeys=parseKeys(KEYS, "keys"), attempts=Attempts(1, lambda: NOW))
+        self.assertEqual(self.ask(LIST).status, 200)
+        self.assertEqual(self.ask(LIST, "another-another-another").status, 401)
+        reply = self.ask(LIST)
+        self.assertFault(reply, 429, "errorresponse")
+        self.assertGreater(int(reply.headers["retry-after"]), 0)
+
+    def test_rights(self) -> None:
+        """
+        A key does what its role may, with the consoles that it may see; others are not there for it.
+        """
+        issuer, viewer = {"apiKey": "issuer"}, {"apiKey": "viewer"}
+        self.world.sessions.up = [makeSession("s1", "vm-1"), makeSession("s2", "other-1")]
+        self.assertEqual(self.ask(CREATE, virtualmachineid=FIXED.id, **issuer).status, 200)
+        self.assertFault(self.ask(LIST, **issuer), 432, "listconsolesessionsresponse", "not available for user")
+        (session,) = self.ask(LIST, **viewer).json["listconsolesessionsresponse"]["consolesession"]
+        self.assertEqual(session["virtualmachineid"], "vm-1")
+        self.assertFault(self.ask(CREATE, virtualmachineid="vm-1", **viewer), 432, "createconsoleendpointresponse")
+        waitFor(self.world.store.putConsole(Console("hidden-1", "Hidden", Target(TargetKind.VNC, "10.0.0.2", 5900))))
+        hidden = self.ask(CREATE, virtualmachineid="hidden-1", **issuer)
+        self.assertEqual(hidden.body, self.ask(CREATE, virtualmachineid="nothing", **issuer).body)
+        self.assertFault(hidden, 431, "createconsoleendpointresponse")
 
     def test_unknownCommand(self) -> None:
         """

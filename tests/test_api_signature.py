@@ -22,11 +22,13 @@ from vncproxy.api.signature import (
     verify,
 )
 from vncproxy.errors import ConfigError
+from vncproxy.model import Role
 
 #: 2026-11-20T15:14:29Z
 NOW = 1_795_187_669.0
 
 SECRETS = {"key-1": "sesame-sesame-sesame", "key-2": "other-other-other-other"}
+KEYS = parseKeys("".join(f"{key} {secret}\n" for key, secret in SECRETS.items()), "file")
 
 WISH = {
     "apikey": "key-1",
@@ -101,26 +103,26 @@ class VerifyTests(SynchronousTestCase):
             "expires": "2026-11-20T15:14:29+0000",
             "signature": "jUs9g4/wCGMjo+SB0slYAIlqrm8=",
         }
-        self.assertEqual(verify(parameters, SECRETS, NOW), "key-1")
+        self.assertEqual(verify(parameters, KEYS, NOW), KEYS["key-1"].key)
 
     def test_good(self) -> None:
         """
         A request says which key has signed it, until it expires, in the time zone that it names.
         """
-        self.assertEqual(verify(signed(), SECRETS, NOW), "key-1")
-        self.assertEqual(verify(signed(SECRETS["key-2"], apikey="key-2"), SECRETS, NOW), "key-2")
-        self.assertEqual(verify(signed(expires="2026-11-20T17:14:29+0200"), SECRETS, NOW), "key-1")
+        self.assertEqual(verify(signed(), KEYS, NOW), KEYS["key-1"].key)
+        self.assertEqual(verify(signed(SECRETS["key-2"], apikey="key-2"), KEYS, NOW), KEYS["key-2"].key)
+        self.assertEqual(verify(signed(expires="2026-11-20T17:14:29+0200"), KEYS, NOW), KEYS["key-1"].key)
 
     def test_tilde(self) -> None:
         """
         A tilde may be escaped, as Java does it, or not, as RFC 3986 has it.
         """
         plain = signed(name="a~b")
-        self.assertEqual(verify(plain, SECRETS, NOW), "key-1")
+        self.assertEqual(verify(plain, KEYS, NOW), KEYS["key-1"].key)
         # What is signed is in lower case, so this is what a client signs that escapes it.
         java = plain | {"signature": b64encode(javaSigned({**WISH, "name": "a~b"})).decode()}
         self.assertNotEqual(java["signature"], plain["signature"])
-        self.assertEqual(verify(java, SECRETS, NOW), "key-1")
+        self.assertEqual(verify(java, KEYS, NOW), KEYS["key-1"].key)
 
     def test_refused(self) -> None:
         """
@@ -148,7 +150,7 @@ class VerifyTests(SynchronousTestCase):
             "no zone": signed(expires="2026-11-20T15:14:29"),
         }
         for what, parameters in refused.items():
-            error = self.assertRaises(SignatureRefused, verify, parameters, SECRETS, NOW)
+            error = self.assertRaises(SignatureRefused, verify, parameters, KEYS, NOW)
             self.assertEqual((str(error), error.httpStatus), ("", 401), what)
 
     @given(st.dictionaries(st.sampled_from([*WISH, "signature", "more"]), st.text()))
@@ -160,23 +162,43 @@ class VerifyTests(SynchronousTestCase):
         parameters = good | changes
         if parameters == good:
             return
-        self.assertRaises(SignatureRefused, verify, parameters, SECRETS, NOW)
+        self.assertRaises(SignatureRefused, verify, parameters, KEYS, NOW)
 
 
 class ParseKeysTests(SynchronousTestCase):
     def test_parse(self) -> None:
         """
-        Each line holds a key and its secret; empty lines and comments hold nothing.
+        Each line holds a key and its secret, perhaps a role and a pattern; empty lines and comments hold nothing.
         """
-        text = "# of the cloud\n\nkey-1 sesame-sesame-sesame\r\n  key-2\tother-other-other-other  \n"
-        self.assertEqual(parseKeys(text, "file"), SECRETS)
+        text = (
+            "# of the cloud\n\nkey-1 sesame-sesame-sesame\r\n"
+            "  key-2\tother-other-other-other issuer \nkey-3 third-third-third viewer lab-*\n"
+        )
+        keys = parseKeys(text, "file")
+        self.assertEqual(
+            [(name, each.secret, each.key.name, each.key.role, each.key.consoles) for name, each in keys.items()],
+            [
+                ("key-1", "sesame-sesame-sesame", "cloudstack:key-1", Role.ADMIN, None),
+                ("key-2", "other-other-other-other", "cloudstack:key-2", Role.ISSUER, None),
+                ("key-3", "third-third-third", "cloudstack:key-3", Role.VIEWER, "lab-*"),
+            ],
+        )
+        self.assertNotIn("sesame", repr(keys))
 
     def test_refused(self) -> None:
         """
         A line that is anything else is named by its number, and not shown.
         """
-        for line in ("key-3", "key-3 short", "key-3 sesame-sesame-sesame more", "key-1 again-again-again-again"):
+        secret = "secret-secret-secret"
+        for line in (
+            "key-3",
+            "key-3 short",
+            f"key-3 {secret} king",
+            f"key-3 {secret} issuer lab/*",
+            f"key-3 {secret} issuer lab-* more",
+            f"key-1 {secret}",
+        ):
             error = self.assertRaises(ConfigError, parseKeys, f"key-1 sesame-sesame-sesame\n{line}", "file")
             self.assertTrue(str(error).startswith("file, line 2: "), str(error))
-            for word in line.split():
-                self.assertNotIn(word, str(error).split())
+            for word in ("key-3", "short", secret, "king", "lab/*"):
+                self.assertNotIn(word, str(error))

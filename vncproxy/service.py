@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from vncproxy.admitting import makeAdmission, webPages, withSources
 from vncproxy.announcing import commandPath, demoWords, formatListening, formatURL, takenWords
 from vncproxy.api import makeAPIResource
-from vncproxy.api.signature import parseKeys
+from vncproxy.api.signature import SigningKey, parseKeys
 from vncproxy.api.site import makeSite
 from vncproxy.api.v1 import accessURL
 from vncproxy.attempts import Attempts
@@ -282,7 +282,7 @@ class ProxyService(Service):
             trusted=config.web.trusted,
             attempts=self._attempts,
             guests=config.api.allow_unauthenticated_loopback,
-            cloudStackSecrets=self._cloudStackSecrets(),
+            cloudStackKeys=self._cloudStackKeys(),
         )
         doors: list[Door] = []
         if self._carries:
@@ -294,9 +294,9 @@ class ProxyService(Service):
         doors.append(("api", config.api.listen, makeSite(api, reactor)))
         return doors
 
-    def _cloudStackSecrets(self) -> dict[str, str] | None:
+    def _cloudStackKeys(self) -> dict[str, SigningKey] | None:
         """
-        The secrets of CloudStack's API keys, L{None} where its dialect is not spoken.
+        The keys that CloudStack's requests are signed with, L{None} where its dialect is not spoken.
         """
         path = self._config.cloudstack.keys_file
         return None if path is None else parseKeys(readSecretFile(path, "[cloudstack] keys_file"), path)

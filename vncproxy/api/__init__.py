@@ -13,6 +13,7 @@ from vncproxy.addresses import TrustedPeers
 from vncproxy.api.cloudstack import CloudStack, cloudStackDialect
 from vncproxy.api.http import APIResource
 from vncproxy.api.nova import Nova, novaDialects
+from vncproxy.api.signature import SigningKey
 from vncproxy.api.v1 import V1, v1Dialect
 from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.audit import AuditTrail
@@ -37,7 +38,7 @@ def makeAPIResource(
     clock: IReactorTime,
     timeout: float = 10.0,
     guests: bool = False,
-    cloudStackSecrets: Mapping[str, str] | None = None,
+    cloudStackKeys: Mapping[str, SigningKey] | None = None,
     trusted: TrustedPeers = _NOBODY,
     attempts: Attempts = ANY_NUMBER,
 ) -> APIResource:
@@ -47,7 +48,7 @@ def makeAPIResource(
 
     @param timeout: seconds that one request may take; more than the token authority waits itself.
     @param guests: whether nova's dialect serves clients on this machine without a key.
-    @param cloudStackSecrets: the secrets of CloudStack's API keys; L{None} does not speak its dialect.
+    @param cloudStackKeys: those that CloudStack's requests are signed with; L{None} does not speak its dialect.
     @param trusted: those that forward for others, and whose C{X-Forwarded-For} counts.
     @param attempts: the wrong keys that clients have shown.
     """
@@ -63,6 +64,6 @@ def makeAPIResource(
         trail=trail,
     )
     dialects = [v1Dialect(v1), *novaDialects(Nova(v1), keys, guests)]
-    if cloudStackSecrets is not None:
-        dialects.append(cloudStackDialect(CloudStack(v1, cloudStackSecrets, clock)))
+    if cloudStackKeys is not None:
+        dialects.append(cloudStackDialect(CloudStack(v1, cloudStackKeys, clock, trusted, attempts)))
     return APIResource(dialects, timeout, clock, trusted, attempts)

@@ -17,7 +17,7 @@ Each request is signed (L{vncproxy.api.signature}). What is answered is what API
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,12 +27,16 @@ import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api import messages
 from vncproxy.api.http import Answer, Call, Dialect, MethodRefused, Operation, PathUnknown, readBody
-from vncproxy.api.signature import ParametersMalformed, parseParameters, verify
+from vncproxy.api.signature import ParametersMalformed, SignatureRefused, SigningKey, parseParameters, verify
 from vncproxy.api.v1 import V1
-from vncproxy.errors import ConsoleUnknown, RequestError, ServiceUnavailable, VNCProxyError
+from vncproxy.attempts import ANY_NUMBER, Attempts
+from vncproxy.errors import ConsoleUnknown, RequestError, ServiceUnavailable, TooManyAttempts, VNCProxyError
+from vncproxy.frontends.clients import clientOf
 from vncproxy.model import APIKey, Role
+from vncproxy.rights import Right, may, sees
 
 PATH: Final = "/client/api"
 
@@ -63,7 +67,9 @@ class CommandUnknown(RequestError):
     told = "The given command either does not exist, is not available for user, or not available from this address."
 
 
-_Command = Callable[[Call[Any], Mapping[str, str]], Awaitable[dict[str, Any]]]
+_Command = Callable[[Call[Any], Mapping[str, str], APIKey], Awaitable[dict[str, Any]]]
+
+_NOBODY: Final = TrustedPeers()
 
 
 @attrs.frozen
@@ -72,13 +78,17 @@ class CloudStack:
     The commands.
 
     @ivar v1: answers them.
-    @ivar secrets: of each API key.
+    @ivar keys: those that requests are signed with.
     @ivar clock: tells whether a signature is over.
+    @ivar trusted: those that forward for others, and whose C{X-Forwarded-For} counts.
+    @ivar attempts: the wrong signatures that clients have shown.
     """
 
     v1: V1
-    secrets: Mapping[str, str] = attrs.field(repr=False)
+    keys: Mapping[str, SigningKey] = attrs.field(repr=False)
     clock: IReactorTime
+    trusted: TrustedPeers = _NOBODY
+    attempts: Attempts = ANY_NUMBER
 
     async def run(self, call: Call[None]) -> Answer:
         """
@@ -90,46 +100,70 @@ class CloudStack:
             name = parameters.get("command", "").lower()
             command = self._commands().get(name)
             envelope = envelope if command is None else f"{name}response"
-            verify(parameters, self.secrets, self.clock.seconds())
+            key = self._verify(call.request, parameters)
             if command is None:
                 raise CommandUnknown()
             call = attrs.evolve(call, key=_caller(parameters))
             if parameters.get("response", "json").lower() != "json":
                 raise RequestError("response: only json is spoken here.")
-            return _answer(200, envelope, await command(call, parameters))
+            return _answer(200, envelope, await command(call, parameters, key))
+        except TooManyAttempts:
+            # It is told with the time after which to try again.
+            raise
         except VNCProxyError as error:
             return _fault(error, envelope)
+
+    def _verify(self, request: Request, parameters: Mapping[str, str]) -> APIKey:
+        """
+        The key with which a request was signed. Those who guess are not heard for a while.
+        """
+        address = clientOf(request, self.trusted).address
+        self.attempts.check(address)
+        try:
+            return verify(parameters, self.keys, self.clock.seconds())
+        except SignatureRefused:
+            self.attempts.failed(address)
+            raise
 
     def _commands(self) -> Mapping[str, _Command]:
         return {"createconsoleendpoint": self._createEndpoint, "listconsolesessions": self._listSessions}
 
-    async def _createEndpoint(self, call: Call[Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    async def _createEndpoint(self, call: Call[Any], parameters: Mapping[str, str], key: APIKey) -> dict[str, Any]:
         """
         Mint a token, and the URL around it.
         """
+        if not may(key, Right.ISSUE):
+            raise CommandUnknown()
         if parameters.get("token"):
             raise RequestError(
                 "token: a second secret beside the endpoint's own token is not checked here, so none is taken."
             )
         _only(parameters, "virtualmachineid", "token")
         consoleID = _needed(parameters, "virtualmachineid")
+        if not sees(key, consoleID):
+            # It is looked up all the same: what may not be seen takes as long as what is not there.
+            await self.v1.directory.resolve(consoleID)
+            raise ConsoleUnknown()
         asked = attrs.evolve(call, parameters={"console": consoleID}, body=messages.AccessWish())
         access = (await self.v1.grantAccess(asked)).body
         assert isinstance(access, messages.Access)
         return {"consoleendpoint": _endpoint(access)}
 
-    async def _listSessions(self, call: Call[Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    async def _listSessions(self, call: Call[Any], parameters: Mapping[str, str], key: APIKey) -> dict[str, Any]:
         """
         The sessions that are up. Those that are over are not remembered, whatever C{activeonly} says; each has a
         viewer, whatever C{acquired} says.
         """
+        if not may(key, Right.WATCH):
+            raise CommandUnknown()
         _only(
             parameters, "id", "virtualmachineid", "clientaddress", "startdate", "enddate", "activeonly", "acquired",
             "isrecursive", "listall", "page", "pagesize",
         )  # fmt: skip
         listed = (await self.v1.listSessions(call)).body
         assert isinstance(listed, messages.SessionList)
-        wanted = list(_wanted(listed.sessions, parameters))
+        seen = [each for each in listed.sessions if sees(key, each.console)]
+        wanted = list(_wanted(seen, parameters))
         if not wanted:
             return {}
         size = _number(parameters, "pagesize", _PAGE)
@@ -190,7 +224,7 @@ def _codeOf(error: VNCProxyError) -> int:
     """
     if isinstance(error, ConsoleUnknown):
         return _BAD_PARAMETER
-    if isinstance(error, PathUnknown | MethodRefused):
+    if isinstance(error, PathUnknown | MethodRefused | TooManyAttempts):
         return error.httpStatus
     if isinstance(error, RequestError):
         return _BAD_PARAMETER if error.httpStatus in (400, 409) else error.httpStatus
@@ -253,9 +287,7 @@ def _endpoint(access: messages.Access) -> dict[str, Any]:
     }
 
 
-def _wanted(
-    sessions: tuple[messages.SessionView, ...], parameters: Mapping[str, str]
-) -> Iterator[messages.SessionView]:
+def _wanted(sessions: Iterable[messages.SessionView], parameters: Mapping[str, str]) -> Iterator[messages.SessionView]:
     since = _moment(parameters, "startdate", time.min)
     until = _moment(parameters, "enddate", time.max)
     same = {"id": "id", "virtualmachineid": "console", "clientaddress": "client"}

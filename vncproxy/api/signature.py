@@ -19,20 +19,41 @@ import hmac
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import sha1
+from hashlib import sha1, sha256
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
+import attrs
+
 from vncproxy.errors import ConfigError, RequestError
+from vncproxy.model import APIKey, Role
+from vncproxy.rights import PATTERN
 
 MOST_PARAMETERS: Final = 100
+
+OWNER_PREFIX: Final = "cloudstack:"
+"""
+What the names of these keys begin with, where those who made a token are named.
+"""
 
 _SHORTEST_SECRET: Final = 16
 
 _VERSION: Final = "3"
 _EXPIRES: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", re.ASCII)
+
+
+@attrs.frozen
+class SigningKey:
+    """
+    A key of CloudStack's kind.
+
+    @ivar key: what it may do.
+    """
+
+    secret: str = attrs.field(repr=False)
+    key: APIKey
 
 
 class SignatureRefused(RequestError):
@@ -73,47 +94,59 @@ def parseParameters(*texts: str) -> dict[str, str]:
     return found
 
 
-def parseKeys(text: str, name: str) -> dict[str, str]:
+def parseKeys(text: str, name: str) -> dict[str, SigningKey]:
     """
-    The API keys and their secrets that a file holds: a key, white space and its secret on a line; C{#} begins a
-    comment.
+    The API keys that a file holds, one on a line: C{KEY SECRET [ROLE [PATTERN]]}. The role is C{admin} where none is
+    named; a pattern narrows what the key may see. C{#} begins a comment.
 
     @param name: what complaints call the file.
 
     @raise ConfigError: a line is not so, or a key stands twice. The text names the line, and nothing that stands in it.
     """
-    secrets: dict[str, str] = {}
+    keys: dict[str, SigningKey] = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if len(words) != 2 or len(words[1]) < _SHORTEST_SECRET:
-            raise ConfigError(
-                f"{name}, line {number}: write an API key, a blank and its secret of 16 characters or more."
-            )
-        if words[0] in secrets:
-            raise ConfigError(f"{name}, line {number}: the API key stands there twice. Leave one of the two out.")
-        secrets[words[0]] = words[1]
-    return secrets
+        fault = _lineFault(words)
+        if fault is None and words[0] in keys:
+            fault = "the API key stands there twice. Leave one of the two out."
+        if fault is not None:
+            raise ConfigError(f"{name}, line {number}: {fault}")
+        role = Role(words[2]) if len(words) > 2 else Role.ADMIN
+        pattern = words[3] if len(words) > 3 else None
+        hashed = sha256(words[1].encode()).hexdigest()
+        keys[words[0]] = SigningKey(words[1], APIKey(f"{OWNER_PREFIX}{words[0]}", hashed, role, pattern))
+    return keys
 
 
-def verify(parameters: Mapping[str, str], secrets: Mapping[str, str], now: float) -> str:
+def _lineFault(words: Sequence[str]) -> str | None:
+    if not 2 <= len(words) <= 4 or len(words[1]) < _SHORTEST_SECRET:
+        return f"write an API key, a blank and its secret of {_SHORTEST_SECRET} characters or more."
+    if len(words) > 2 and words[2] not in list(Role):
+        return f"the third word must be a role: {', '.join(Role)}."
+    if len(words) > 3 and not PATTERN.fullmatch(words[3]):
+        return "the fourth word must be a pattern of console ids, such as lab-*."
+    return None
+
+
+def verify(parameters: Mapping[str, str], keys: Mapping[str, SigningKey], now: float) -> APIKey:
     """
     The API key with which a request was signed.
 
     @param parameters: as L{parseParameters} returns them.
-    @param secrets: of each API key.
+    @param keys: those that are known.
     @param now: seconds since the epoch.
 
     @raise SignatureRefused: it was not signed with a known key, its signature is over, or of a version without an end.
     """
-    key = parameters.get("apikey", "")
+    known = keys.get(parameters.get("apikey", ""))
     # A key that is unknown takes as long as one that is known.
-    secret = secrets.get(key, "")
-    good = _matches(parameters, secret) and key in secrets
-    if not good or parameters.get("signatureversion") != _VERSION or not _lasts(parameters.get("expires", ""), now):
+    good = _matches(parameters, "" if known is None else known.secret)
+    lasts = parameters.get("signatureversion") == _VERSION and _lasts(parameters.get("expires", ""), now)
+    if known is None or not good or not lasts:
         raise SignatureRefused()
-    return key
+    return known.key
 
 
 def sign(parameters: Mapping[str, str], secret: str) -> bytes:
