@@ -12,6 +12,7 @@ from twisted.web.test.requesthelper import DummyChannel
 
 from tests.memoryhttp import Connection
 from tests.test_api_http import KEY, Table, knowing
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api.http import BODY_LIMIT, APIResource, Dialect
 from vncproxy.api.site import BoundedRequest, makeSite
 from vncproxy.api.v1 import tell
@@ -108,6 +109,17 @@ class MakeSiteTests(SynchronousTestCase):
         line = self.log.getvalue()
         self.assertTrue(line.startswith("203.0.113.9 - - ["), line)
         self.assertTrue(line.endswith(' "GET /things/apple HTTP/1.1" 200 17 "-" "curl/8"\n'), line)
+
+    def test_accessLogBehindOthers(self) -> None:
+        """
+        The access log has the address of the client that somebody who is trusted tells of, and nobody else's word.
+        """
+        for trusted, address in (("203.0.113.9", "198.51.100.1"), ("203.0.113.8", "203.0.113.9")):
+            self.site._logFormatter = makeSite(
+                self.site.resource, self.clock, TrustedPeers.parse([trusted])
+            )._logFormatter
+            Connection(self.site).request("GET", "/", headers=KEY | {"X-Forwarded-For": "198.51.100.1"})
+            self.assertTrue(self.log.getvalue().splitlines()[-1].startswith(f"{address} - - ["), trusted)
 
     def test_accessLogHasNoSecrets(self) -> None:
         """

@@ -12,8 +12,9 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 
 from tests.consoleauthworld import KEY, OPENING_SECONDS, OPERATOR, SERVER, ControllerCase, Peer
+from vncproxy.attempts import Attempts
 from vncproxy.consoleauth.messages import LINE_LIMIT
-from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING
+from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING, ConsoleAuthFactory, Terms
 from vncproxy.stream import CLOSING_SECONDS
 
 _PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
@@ -70,6 +71,18 @@ class AdmissionTests(ServerCase):
                 word = None if key == "\ud800" else "key_refused"
                 self.assertRefused(self.connect(), line.encode() + b"\n", code, word)
         self.assertNotIn(OPERATOR, "".join(self.events))
+
+    def test_tooManyWrongKeys(self) -> None:
+        """
+        From an address that showed too many of them not even the right one is taken, for a while.
+        """
+        attempts = Attempts(1, self.loop.seconds)
+        self.factory = ConsoleAuthFactory(Terms(self.loop, self.methods, self.keys, OPENING_SECONDS, attempts))
+        line = b'{"jsonrpc":"2.0","id":1,"method":"authenticate","params":{"key":"%s"}}\n'
+        self.assertRefused(self.connect(), line % b"wrong", -32001, "key_refused")
+        self.assertRefused(self.connect(), line % KEY.encode(), -32001, "too_many_attempts")
+        self.loop.advance(60)
+        self.admitted()
 
     def test_keysOutOfReach(self) -> None:
         """

@@ -289,9 +289,11 @@ class ProxyService(Service):
             doors += self._viewerDoors(creator)
         if isinstance(authority, StoreAuthority):
             methods = Methods(authority, catalog, store, {console.id for console in fixed})
-            self._consoleauth = ConsoleAuthFactory(Terms(reactor, methods, self._keys, config.limits.handshake_seconds))
+            self._consoleauth = ConsoleAuthFactory(
+                Terms(reactor, methods, self._keys, config.limits.handshake_seconds, self._attempts)
+            )
             doors += controllerDoors(reactor, config.consoleauth, self._consoleauth)
-        doors.append(("api", config.api.listen, makeSite(api, reactor)))
+        doors.append(("api", config.api.listen, makeSite(api, reactor, config.web.trusted)))
         return doors
 
     def _cloudStackKeys(self) -> dict[str, SigningKey] | None:
@@ -304,7 +306,7 @@ class ProxyService(Service):
     def _viewerDoors(self, creator: IOpenSSLServerConnectionCreator | None) -> Sequence[Door]:
         config, reactor = self._config, self._reactor
         seconds = config.limits.handshake_seconds
-        web: IProtocolFactory = makeSite(self._webResource(), reactor)
+        web: IProtocolFactory = makeSite(self._webResource(), reactor, config.web.trusted)
         java: IProtocolFactory = JavaFactory(reactor, self._broker, seconds, creator is None, self._attempts)
         if creator is not None:
             alsoPlain = not config.tls.ssl_only

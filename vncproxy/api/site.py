@@ -14,8 +14,11 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from zope.interface import provider
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api.http import BODY_LIMIT, loggedPath
-from vncproxy.stream import peerAddress
+from vncproxy.frontends.clients import clientOf
+
+_NOBODY: Final = TrustedPeers()
 
 #: A client that goes on sending beyond this many bytes of body is cut off instead of answered.
 _PATIENCE: Final = 16 * BODY_LIMIT
@@ -55,21 +58,27 @@ class BoundedRequest(Request):
             self.channel.loseConnection()
 
 
-@provider(IAccessLogFormatter)
-def logFormatter(timestamp: str, request: Request) -> str:
+def _logFormatter(trusted: TrustedPeers) -> IAccessLogFormatter:
     """
-    A line for the access log in the usual combined form, but without what may hold a token: no query, no page that led
-    here.
+    What makes lines for the access log in the usual combined form, but without what may hold a token: no query, no page
+    that led here.
+
+    @param trusted: those whose word on their clients' addresses counts.
     """
-    address = peerAddress(request.getClientAddress())
-    # An escaped question mark hides a query from the parser, not from who reads the log.
-    path = request.uri.partition(b"?")[0].lower().partition(b"%3f")[0]
-    path = loggedPath(request.uri[: len(path)])
-    return (
-        f'{address} - - {timestamp} "{_printable(request.method)} {_printable(path)} '
-        f'{_printable(request.clientproto)}" {request.code} {request.sentLength or "-"} "-" '
-        f'"{_printable(request.getHeader(b"user-agent") or b"-")}"'
-    )
+
+    @provider(IAccessLogFormatter)
+    def line(timestamp: str, request: Request) -> str:
+        address = clientOf(request, trusted).address
+        # An escaped question mark hides a query from the parser, not from who reads the log.
+        path = request.uri.partition(b"?")[0].lower().partition(b"%3f")[0]
+        path = loggedPath(request.uri[: len(path)])
+        return (
+            f'{address} - - {timestamp} "{_printable(request.method)} {_printable(path)} '
+            f'{_printable(request.clientproto)}" {request.code} {request.sentLength or "-"} "-" '
+            f'"{_printable(request.getHeader(b"user-agent") or b"-")}"'
+        )
+
+    return cast(IAccessLogFormatter, line)
 
 
 def _printable(text: bytes) -> str:
@@ -77,15 +86,17 @@ def _printable(text: bytes) -> str:
     return repr(text.decode("latin-1"))[1:-1].replace('"', '\\"')
 
 
-def makeSite(resource: IResource, reactor: IReactorTime) -> Site:
+def makeSite(resource: IResource, reactor: IReactorTime, trusted: TrustedPeers = _NOBODY) -> Site:
     """
     A site around C{resource}: requests are bounded in size and in time, the access log holds no secrets.
+
+    @param trusted: those that forward for others, and whose C{X-Forwarded-For} counts in the access log.
     """
     site = Site(
         resource,
         requestFactory=cast(Any, BoundedRequest),
         parsePOSTFormSubmission=False,
-        logFormatter=logFormatter,
+        logFormatter=_logFormatter(trusted),
         reactor=reactor,
     )
     site.protocol = cast(Any, BoundedChannel)  # type: ignore[method-assign]

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.consoleauth import params as shapes
 from vncproxy.consoleauth.messages import (
     LINE_LIMIT,
@@ -40,7 +41,7 @@ from vncproxy.consoleauth.messages import (
     encodeResult,
 )
 from vncproxy.consoleauth.methods import Caller, Methods, faultOf
-from vncproxy.errors import VNCProxyError
+from vncproxy.errors import TooManyAttempts, VNCProxyError
 from vncproxy.interfaces import IKeyRing
 from vncproxy.model import Role
 from vncproxy.stream import CLOSING_SECONDS, peerAddress, tuneSocket
@@ -67,12 +68,14 @@ class Terms:
 
     @ivar keys: who is let in, by an API key of the role C{admin}.
     @ivar openingSeconds: how long a peer may take to be let in.
+    @ivar attempts: the wrong keys that peers have shown.
     """
 
     clock: IReactorTime
     methods: Methods
     keys: IKeyRing
     openingSeconds: float
+    attempts: Attempts = ANY_NUMBER
 
 
 @implementer(IPushProducer)
@@ -248,6 +251,11 @@ class ConsoleAuthConnection(Protocol):
 
     async def _authenticate(self, request: Request) -> shapes.Welcome:
         shown = decodeParams(request.params, shapes.Authenticate)
+        try:
+            self._terms.attempts.check(self._address)
+        except TooManyAttempts as error:
+            words = f"Too many wrong keys came from your address. Try again in {error.retryAfter} s."
+            raise Fault(Code.UNAUTHENTICATED, words, error.reason) from error
         # What comes behind it may depend on it.
         self._authenticating = True
         try:
@@ -258,6 +266,7 @@ class ConsoleAuthConnection(Protocol):
             self._authenticating = False
         if key is None or key.role is not Role.ADMIN:
             _log.warn("consoleauth: {peer} shows a key that is not good here", peer=self._address)
+            self._terms.attempts.failed(self._address)
             raise Fault(Code.UNAUTHENTICATED, "This key is not good here.", KEY_REFUSED)
         self._admit(Caller(key.name, self._address))
         self._setTimer(IDLE_SECONDS)
