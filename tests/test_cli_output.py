@@ -4,7 +4,10 @@ How answers look on a terminal and in a pipe.
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import UTC, datetime
+from io import StringIO
 
 import click
 from click.testing import CliRunner, Result
@@ -42,6 +45,27 @@ class PrintTableTests(SynchronousTestCase):
         out = self.printed([("a", "[red]x[/red] \x1b[2J", "1")]).stdout
         self.assertIn("[red]x[/red] \ufffd[2J", out)
         self.assertNotIn("\x1b", out)
+
+    def test_narrow(self) -> None:
+        """
+        On a terminal that is too narrow long cells are folded, and neither short words nor the first column.
+        """
+        stream = StringIO()
+        stream.isatty = lambda: True  # type: ignore[method-assign]
+        self.patch(sys, "stdout", stream)
+        before = dict(os.environ)
+        self.addCleanup(os.environ.update, before)
+        self.addCleanup(os.environ.clear)
+        os.environ |= {"COLUMNS": "80", "TERM": "dumb"}
+        identity = "8c9a90f0-6e5c-4050-b14c-94dde139b44a"
+        printTable(
+            ("ID", "Name", "Client"), [(identity, "a name that is longer than it should be", "203.0.113.199")], ""
+        )
+        lines = stream.getvalue().splitlines()
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertGreater(len(lines), 3)
+        for word in (identity, "203.0.113.199"):
+            self.assertIn(word, stream.getvalue())
 
     def test_nothing(self) -> None:
         """

@@ -201,6 +201,19 @@ class ProblemTests(SynchronousTestCase):
         ):
             self.assertIn(message, self.only(text).message)
 
+    def test_examples(self) -> None:
+        """
+        An example of a number is one that suits its key: the default, where that is more than none.
+        """
+        for text, example in (
+            ("[consoleauth]\ntoken_ttl = 0", "600"),
+            ("[limits]\nhandshake_seconds = -1", "15"),
+            ("[web]\nheartbeat = false", "30"),
+            ("[proxy]\ncapacity = -1", "200"),
+            ("[tls]\nself_signed = 1", "true"),
+        ):
+            self.assertEqual(self.only(text).cure, f"Write for instance {example}.")
+
     def test_missing(self) -> None:
         """
         A console without id or URL is told so at its head.

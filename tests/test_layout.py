@@ -74,6 +74,8 @@ RULES: Final = Rules(
         ("consoleauth", "patience"),
         # A store forgets what the rules on tokens, which are pure, call dead.
         ("stores", "tokens"),
+        # A source of tokens reads the files that hold its credentials.
+        ("tokens", "secretfile"),
         # All of them are the composition root.
         ("service", "admitting"),
         ("service", "announcing"),

@@ -16,6 +16,11 @@ _C = TypeVar("_C", bound=Callable[..., Any])
 
 _SHORT: Final = 8
 
+_SHORT_WORD: Final = 15
+"""
+An IPv4 address has so many characters at most.
+"""
+
 _STEPS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -47,14 +52,16 @@ def printTable(headings: Sequence[str], rows: Iterable[Sequence[str]], nothing: 
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    cells = [[printable(cell) for cell in row] for row in rows]
     for place, heading in enumerate(headings):
         right = heading.endswith(">")
-        # The first column is what other commands take: it must come out whole.
-        whole = place == 0 or right
+        # The first column is what other commands take: it must come out whole. Short words are easier to read so.
+        words = (heading, *(row[place] for row in cells))
+        whole = place == 0 or right or all(len(word) <= _SHORT_WORD and " " not in word for word in words)
         table.add_column(heading.rstrip(">"), justify="right" if right else "left", no_wrap=whole, overflow="fold")
-    for row in rows:
+    for row in cells:
         # Text, so that a name in brackets is not taken for markup.
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*map(Text, row))
     if table.row_count == 0:
         click.echo(nothing, err=True)
         return

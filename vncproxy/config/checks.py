@@ -149,6 +149,7 @@ class _Check:
         The values of a table that are right; the others are reported.
         """
         known = shapes(section)
+        defaults = {field.name: field.default for field in msgspec.structs.fields(section)}
         values: dict[str, Any] = {}
         for key, raw in table.items():
             if key not in known:
@@ -156,7 +157,7 @@ class _Check:
                 continue
             faults, value = _value(raw, *known[key])
             for fault in faults:
-                self._report((*path, key), fault)
+                self._report((*path, key), _fitted(fault, known[key][1], defaults[key]))
             if not faults:
                 values[key] = value
         for field in msgspec.structs.fields(section):
@@ -301,6 +302,17 @@ def _value(raw: Any, kind: Any, shape: Shape) -> tuple[list[Fault], Any]:
         found = f", not {_WORDS.get(type(raw), 'this')}" if plain else ""
         return [Fault(f"it must be {shape.expected}{found}", f"Write for instance {shape.example}.")], None
     return list(shape.faults(value)), value
+
+
+def _fitted(fault: Fault, shape: Shape, default: object) -> Fault:
+    """
+    A fault whose cure, where it is an example number, is the default of the key: ten seconds suit one key and not
+    another.
+    """
+    general = f"Write for instance {shape.example}."
+    if fault.cure != general or not isinstance(default, int | float) or isinstance(default, bool) or not default:
+        return fault
+    return attrs.evolve(fault, cure=f"Write for instance {default:g}.")
 
 
 def _sample(key: str, known: Mapping[str, tuple[Any, Shape]]) -> str:
