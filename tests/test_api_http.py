@@ -255,24 +255,6 @@ class APIResourceTests(SynchronousTestCase):
         self.clock.advance(60)
         self.assertEqual(status("198.51.100.1", "sesame"), 200)
 
-    def test_signed(self) -> None:
-        """
-        Where a request itself shows who asks, a wrong proof counts as a wrong key does.
-        """
-        statuses = iter((401, 200))
-
-        async def run(call: Call[None]) -> Answer:
-            return Answer(next(statuses), b"{}")
-
-        signed = Operation("GET", "/signed", run, "Ask", {200: ("Yes.", None)}, needs=None, signed=True)
-        dialect = Dialect("", (signed,), knowing(), tell)
-        attempts = Attempts(1, self.clock.seconds)
-        self.site = Site(APIResource([dialect], 10, self.clock, attempts=attempts), reactor=self.clock)
-        self.assertEqual([self.ask("GET", "/signed", headers={}).status for _ in range(2)], [401, 429])
-        self.clock.advance(60)
-        self.assertEqual([self.ask("GET", "/signed", headers={}).status], [200])
-        self.assertEqual(attempts._buckets, {})
-
     def test_rights(self) -> None:
         """
         A key whose role lacks the right of an operation is refused, whatever the path names; which paths and methods

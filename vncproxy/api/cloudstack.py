@@ -178,8 +178,7 @@ def cloudStackDialect(cloudStack: CloudStack) -> Dialect:
     """
     answers: Any = {200: ("The answer.", None)}
     table = tuple(
-        Operation(method, PATH, cloudStack.run, "Run a command", answers, needs=None, signed=True)
-        for method in ("GET", "POST")
+        Operation(method, PATH, cloudStack.run, "Run a command", answers, needs=None) for method in ("GET", "POST")
     )
     return Dialect(PATH, table, _anybody, tell)
 

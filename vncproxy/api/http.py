@@ -193,9 +193,6 @@ class Operation:
     @ivar errors: what C{run} may raise, beside what every operation may.
     @ivar body: the type of the request's body, if it takes one. An absent body is an empty object.
     @ivar needs: the right that the key must have; L{None} where no key is needed.
-    @ivar signed: it needs no key only because the request itself shows who asks, which C{run} looks at: it answers 401
-        if that is wrong.
-    @ivar query: the type of the request's query, if it takes one, and no body.
     @ivar details: further sentences for people.
     """
 
@@ -207,7 +204,6 @@ class Operation:
     errors: tuple[type[VNCProxyError], ...] = ()
     body: type[msgspec.Struct] | None = None
     needs: Right | None = attrs.field(kw_only=True)
-    signed: bool = False
     query: type[msgspec.Struct] | None = None
     details: str = ""
 
@@ -354,7 +350,7 @@ class APIResource(Resource):
         found = _operationsAt(dialect, request.path)
         client = clientOf(request, self._trusted).address
         strangers = found and all(operation.open for operation, _ in found.values())
-        if not strangers or any(operation.signed for operation, _ in found.values()):
+        if not strangers:
             self._attempts.check(client)
         key = None if strangers else await self._keyOf(dialect, request, client)
         if not found:
@@ -367,10 +363,7 @@ class APIResource(Resource):
             raise MethodRefused(allowed) from None
         if operation.needs is not None and (key is None or not rights.may(key, operation.needs)):
             raise RightMissing(operation.needs)
-        answer = await operation.run(Call(parameters, _told(operation, request), request, client, key))
-        if operation.signed and answer.status == KeyRefused.httpStatus:
-            self._attempts.failed(client)
-        return answer
+        return await operation.run(Call(parameters, _told(operation, request), request, client, key))
 
     async def _keyOf(self, dialect: Dialect, request: Request, client: str) -> APIKey:
         key = await dialect.whose(request)
