@@ -61,10 +61,18 @@ class RedisServer:
         with open(self.directory / "log", "ab") as log:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 10
-        while not self.socket.exists():
+        while not self._listens():
             if time.monotonic() > end or self._process.poll() is not None:
                 raise AssertionError(f"no redis-server: {(self.directory / 'log').read_text()[-500:]}")
             time.sleep(0.005)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(os.fspath(self.socket))
+            except OSError:
+                return False
+            return True
 
     def signal(self, number: int) -> None:
         """

@@ -127,12 +127,15 @@ class RedisLink:
         What C{work} comes to. It is given a connection, and the moment by the clock of Redis at which its time is over;
         it is begun anew on the next connection if it loses this one, so it has to bear being done twice.
 
-        @raise TokensUnreachable: it did not come to an end in time, or Redis refused it.
+        @raise TokensUnreachable: it did not come to an end in time, or Redis refused it, or has been away for so long
+            that nobody is made to wait for it.
         """
         if self._closed:
             raise TokensUnreachable("the store is closed")
         if len(self._running) >= MOST_WAITING:
             raise TokensUnreachable(f"{self._place.name} is behind with {MOST_WAITING} requests")
+        if self._lostAt is not None and self._clock.seconds() - self._lostAt > self._settings.timeout:
+            raise TokensUnreachable(f"{self._place.name} {self._trouble}")
         by = self._clock.seconds() + self._settings.timeout
         running = Deferred.fromCoroutine(self._attempts(work, by))
         running.addTimeout(self._settings.timeout, self._clock, self._tooLate)
