@@ -145,6 +145,8 @@ class RequestTests(CloudStackCase):
         hidden = self.ask(CREATE, virtualmachineid="hidden-1", **issuer)
         self.assertEqual(hidden.body, self.ask(CREATE, virtualmachineid="nothing", **issuer).body)
         self.assertFault(hidden, 431, "createconsoleendpointresponse")
+        (record,) = self.world.records()
+        self.assertEqual(record.owner, "cloudstack:issuer")
 
     def test_unknownCommand(self) -> None:
         """

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apiworld import FIXED, KEY, World, waitFor
 from tests.memoryhttp import Connection, Reply
 from vncproxy.errors import TokensUnreachable
-from vncproxy.model import Console, ConsoleType, Target, TargetKind
+from vncproxy.model import Console, ConsoleType, Role, Target, TargetKind
 
 WEB = Console("vm-1", "Web server", Target(TargetKind.VNC, host="10.0.0.5", port=5901, password="hunter2"))
 MAIL = Console("vm-2", "Mail server", Target(TargetKind.VNC_UNIX, path="/run/vm-2.sock"))
@@ -165,6 +165,46 @@ class KeyTests(NovaCase):
         basic = b64encode(f"admin:{KEY}".encode()).decode()
         for headers in ({"X-Auth-Token": KEY}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": f"Basic {basic}"}):
             self.assertEqual(self.ask("GET", "/v2.1/servers/vm-1", headers=headers).status, 200)
+
+
+class RightTests(NovaCase):
+    """
+    What keys may do and see.
+    """
+
+    def asKey(self, role: Role, consoles: str | None = None) -> dict[str, str]:
+        """
+        The headers of a client with another key.
+        """
+        return {"X-Auth-Token": self.world.addKey(role, consoles, name=f"{role}-{consoles}")}
+
+    def test_roles(self) -> None:
+        """
+        A role that may not make links, or may not see where consoles are, is told so in nova's way.
+        """
+        viewer, issuer = self.asKey(Role.VIEWER), self.asKey(Role.ISSUER)
+        access = "/servers/vm-1/remote-consoles"
+        self.assertEqual(self.ask("GET", "/servers/vm-1", headers=viewer).status, 200)
+        self.assertFault(self.ask("POST", access, WISH, headers=viewer), 403, "forbidden", "may not do that")
+        self.assertEqual(self.ask("POST", access, WISH, headers=issuer).status, 200)
+        self.assertFault(self.ask("GET", "/os-console-auth-tokens/x", headers=issuer), 403, "forbidden")
+        (record,) = self.world.records()
+        self.assertEqual(record.owner, "issuer-None")
+
+    def test_patterns(self) -> None:
+        """
+        What a key may not see is not there for it, in lists and by itself, word for word.
+        """
+        bound = self.asKey(Role.ISSUER, "vm-?")
+        listed = self.ask("GET", "/servers/detail", headers=bound).json["servers"]
+        self.assertEqual([server["id"] for server in listed], ["vm-1", "vm-2"])
+        for method, path, body in (("GET", "{}", None), ("POST", "{}/remote-consoles", WISH)):
+            hidden, absent = (
+                self.ask(method, "/servers/" + path.format(name), body, headers=bound) for name in (FIXED.id, "absent")
+            )
+            self.assertFault(hidden, 404, "itemNotFound")
+            self.assertEqual((hidden.body, hidden.headers), (absent.body, absent.headers))
+        self.assertEqual(self.world.records(), [])
 
 
 class ServerTests(NovaCase):
@@ -438,6 +478,17 @@ class GuestTests(NovaCase):
         """
         reply = self.ask("POST", "/servers/vm-1/remote-consoles", WISH, headers=GUEST, address="127.0.0.1")
         self.assertEqual(reply.status, 200)
+
+    def test_rights(self) -> None:
+        """
+        Such a program may open consoles, and not see where they are, unless it shows a key after all.
+        """
+        path = (
+            f"/os-console-auth-tokens/{waitFor(self.world.authority.authorizeConsole('vm-1', ConsoleType.NOVNC)).token}"
+        )
+        self.assertFault(self.ask("GET", path, headers=GUEST, address="127.0.0.1"), 403, "forbidden")
+        basic = {"Authorization": f"Basic {b64encode(f'u:{KEY}'.encode()).decode()}"}
+        self.assertEqual(self.ask("GET", path, headers=GUEST | basic, address="127.0.0.1").status, 200)
 
     def test_refused(self) -> None:
         """

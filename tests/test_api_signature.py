@@ -172,7 +172,7 @@ class ParseKeysTests(SynchronousTestCase):
         """
         text = (
             "# of the cloud\n\nkey-1 sesame-sesame-sesame\r\n"
-            "  key-2\tother-other-other-other issuer \nkey-3 third-third-third viewer lab-*\n"
+            "  key-2\tother-other-other-other issuer \nkey-number-3 third-third-third viewer lab-*\n"
         )
         keys = parseKeys(text, "file")
         self.assertEqual(
@@ -180,7 +180,7 @@ class ParseKeysTests(SynchronousTestCase):
             [
                 ("key-1", "sesame-sesame-sesame", "cloudstack:key-1", Role.ADMIN, None),
                 ("key-2", "other-other-other-other", "cloudstack:key-2", Role.ISSUER, None),
-                ("key-3", "third-third-third", "cloudstack:key-3", Role.VIEWER, "lab-*"),
+                ("key-number-3", "third-third-third", "cloudstack:key-numb", Role.VIEWER, "lab-*"),
             ],
         )
         self.assertNotIn("sesame", repr(keys))

@@ -65,5 +65,5 @@ def makeAPIResource(
     )
     dialects = [v1Dialect(v1), *novaDialects(Nova(v1), keys, guests)]
     if cloudStackKeys is not None:
-        dialects.append(cloudStackDialect(CloudStack(v1, cloudStackKeys, clock, trusted, attempts)))
+        dialects.append(cloudStackDialect(CloudStack(v1, cloudStackKeys, clock, attempts)))
     return APIResource(dialects, timeout, clock, trusted, attempts)

@@ -27,27 +27,25 @@ import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
-from vncproxy.addresses import TrustedPeers
 from vncproxy.api import messages
 from vncproxy.api.http import Answer, Call, Dialect, MethodRefused, Operation, PathUnknown, readBody
 from vncproxy.api.signature import ParametersMalformed, SignatureRefused, SigningKey, parseParameters, verify
 from vncproxy.api.v1 import V1
 from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.errors import ConsoleUnknown, RequestError, ServiceUnavailable, TooManyAttempts, VNCProxyError
-from vncproxy.frontends.clients import clientOf
 from vncproxy.model import APIKey, Role
-from vncproxy.rights import Right, may, sees
+from vncproxy.rights import Right, may
 
 PATH: Final = "/client/api"
 
 _FORM: Final = "application/x-www-form-urlencoded"
 
-# What every command takes beside its own parameters.
 _STRANGER: Final = APIKey("", "", Role.VIEWER)
 """
 Who may learn that a path is not there, and nothing else.
 """
 
+# What every command takes beside its own parameters.
 _COMMON: Final = frozenset({"command", "apikey", "signature", "signatureversion", "expires", "response", "sessionkey"})
 
 _UNSUPPORTED: Final = 432
@@ -67,9 +65,14 @@ class CommandUnknown(RequestError):
     told = "The given command either does not exist, is not available for user, or not available from this address."
 
 
-_Command = Callable[[Call[Any], Mapping[str, str], APIKey], Awaitable[dict[str, Any]]]
+@attrs.frozen
+class _Command:
+    """
+    @ivar needs: the right that a key must have; for others it does not exist.
+    """
 
-_NOBODY: Final = TrustedPeers()
+    run: Callable[[Call[Any], Mapping[str, str]], Awaitable[dict[str, Any]]]
+    needs: Right
 
 
 @attrs.frozen
@@ -80,14 +83,12 @@ class CloudStack:
     @ivar v1: answers them.
     @ivar keys: those that requests are signed with.
     @ivar clock: tells whether a signature is over.
-    @ivar trusted: those that forward for others, and whose C{X-Forwarded-For} counts.
     @ivar attempts: the wrong signatures that clients have shown.
     """
 
     v1: V1
     keys: Mapping[str, SigningKey] = attrs.field(repr=False)
     clock: IReactorTime
-    trusted: TrustedPeers = _NOBODY
     attempts: Attempts = ANY_NUMBER
 
     async def run(self, call: Call[None]) -> Answer:
@@ -100,70 +101,62 @@ class CloudStack:
             name = parameters.get("command", "").lower()
             command = self._commands().get(name)
             envelope = envelope if command is None else f"{name}response"
-            key = self._verify(call.request, parameters)
-            if command is None:
+            key = self._verify(call.client, parameters)
+            if command is None or not may(key, command.needs):
                 raise CommandUnknown()
-            call = attrs.evolve(call, key=_caller(parameters))
             if parameters.get("response", "json").lower() != "json":
                 raise RequestError("response: only json is spoken here.")
-            return _answer(200, envelope, await command(call, parameters, key))
+            return _answer(200, envelope, await command.run(attrs.evolve(call, key=key), parameters))
         except TooManyAttempts:
             # It is told with the time after which to try again.
             raise
         except VNCProxyError as error:
             return _fault(error, envelope)
 
-    def _verify(self, request: Request, parameters: Mapping[str, str]) -> APIKey:
+    def _verify(self, client: str, parameters: Mapping[str, str]) -> APIKey:
         """
         The key with which a request was signed. Those who guess are not heard for a while.
         """
-        address = clientOf(request, self.trusted).address
-        self.attempts.check(address)
+        self.attempts.check(client)
         try:
             return verify(parameters, self.keys, self.clock.seconds())
         except SignatureRefused:
-            self.attempts.failed(address)
+            self.attempts.failed(client)
             raise
 
     def _commands(self) -> Mapping[str, _Command]:
-        return {"createconsoleendpoint": self._createEndpoint, "listconsolesessions": self._listSessions}
+        return {
+            "createconsoleendpoint": _Command(self._createEndpoint, Right.ISSUE),
+            "listconsolesessions": _Command(self._listSessions, Right.WATCH),
+        }
 
-    async def _createEndpoint(self, call: Call[Any], parameters: Mapping[str, str], key: APIKey) -> dict[str, Any]:
+    async def _createEndpoint(self, call: Call[Any], parameters: Mapping[str, str]) -> dict[str, Any]:
         """
         Mint a token, and the URL around it.
         """
-        if not may(key, Right.ISSUE):
-            raise CommandUnknown()
         if parameters.get("token"):
             raise RequestError(
                 "token: a second secret beside the endpoint's own token is not checked here, so none is taken."
             )
         _only(parameters, "virtualmachineid", "token")
         consoleID = _needed(parameters, "virtualmachineid")
-        if not sees(key, consoleID):
-            # It is looked up all the same: what may not be seen takes as long as what is not there.
-            await self.v1.directory.resolve(consoleID)
-            raise ConsoleUnknown()
         asked = attrs.evolve(call, parameters={"console": consoleID}, body=messages.AccessWish())
         access = (await self.v1.grantAccess(asked)).body
         assert isinstance(access, messages.Access)
         return {"consoleendpoint": _endpoint(access)}
 
-    async def _listSessions(self, call: Call[Any], parameters: Mapping[str, str], key: APIKey) -> dict[str, Any]:
+    async def _listSessions(self, call: Call[Any], parameters: Mapping[str, str]) -> dict[str, Any]:
         """
         The sessions that are up. Those that are over are not remembered, whatever C{activeonly} says; each has a
         viewer, whatever C{acquired} says.
         """
-        if not may(key, Right.WATCH):
-            raise CommandUnknown()
         _only(
             parameters, "id", "virtualmachineid", "clientaddress", "startdate", "enddate", "activeonly", "acquired",
             "isrecursive", "listall", "page", "pagesize",
         )  # fmt: skip
         listed = (await self.v1.listSessions(call)).body
         assert isinstance(listed, messages.SessionList)
-        seen = [each for each in listed.sessions if sees(key, each.console)]
-        wanted = list(_wanted(seen, parameters))
+        wanted = list(_wanted(listed.sessions, parameters))
         if not wanted:
             return {}
         size = _number(parameters, "pagesize", _PAGE)
@@ -181,13 +174,6 @@ def cloudStackDialect(cloudStack: CloudStack) -> Dialect:
         Operation(method, PATH, cloudStack.run, "Run a command", answers, needs=None) for method in ("GET", "POST")
     )
     return Dialect(PATH, table, _anybody, tell)
-
-
-def _caller(parameters: Mapping[str, str]) -> APIKey:
-    """
-    Whose signature was good. Its key alone, which is no secret, opens nothing here.
-    """
-    return APIKey(f"cloudstack:{parameters['apikey'][:8]}", "", Role.ADMIN)
 
 
 async def _anybody(request: Request) -> APIKey:

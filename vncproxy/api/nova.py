@@ -98,9 +98,9 @@ What paths of this dialect begin with.
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?", re.ASCII)
 
-_GUEST: Final = APIKey("guest", "", Role.ADMIN)
+_GUEST: Final = APIKey("guest", "", Role.ISSUER)
 """
-Who is served without a key.
+Who is served without a key: one who may open consoles, and not see where they are.
 """
 
 _Versioned = Callable[[Call[Any], Microversion], Awaitable[Answer]]
@@ -197,7 +197,7 @@ class Nova:
         if version >= _STRICT_TOKENS and call.request.args:
             raise RequestError("Additional query parameters are not allowed.")
         grant = await self.v1.authority.checkToken(call.parameters["token"])
-        if grant is None:
+        if grant is None or not call.sees(grant.consoleID):
             raise TokenNotFound()
         console = grant.console or await self.v1.directory.resolve(grant.consoleID)
         target = console.target
@@ -242,9 +242,8 @@ def novaDialects(nova: Nova, keys: IKeyRing, guests: bool) -> list[Dialect]:
     """
 
     async def whose(request: Request) -> APIKey | None:
-        if guests and isGuest(request):
-            return _GUEST
-        return await keyOf(keys, [*shownKeys(request), *passwords(request)])
+        key = await keyOf(keys, [*shownKeys(request), *passwords(request)])
+        return _GUEST if key is None and guests and isGuest(request) else key
 
     table = operations(nova)
     alone = {_ROOTS[0]: frozenset({"/"})}

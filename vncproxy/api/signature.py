@@ -35,7 +35,7 @@ MOST_PARAMETERS: Final = 100
 
 OWNER_PREFIX: Final = "cloudstack:"
 """
-What the names of these keys begin with, where those who made a token are named.
+What the names of these keys begin with, where those who made a token are named. Eight characters of the key follow.
 """
 
 _SHORTEST_SECRET: Final = 16
@@ -116,7 +116,7 @@ def parseKeys(text: str, name: str) -> dict[str, SigningKey]:
         role = Role(words[2]) if len(words) > 2 else Role.ADMIN
         pattern = words[3] if len(words) > 3 else None
         hashed = sha256(words[1].encode()).hexdigest()
-        keys[words[0]] = SigningKey(words[1], APIKey(f"{OWNER_PREFIX}{words[0]}", hashed, role, pattern))
+        keys[words[0]] = SigningKey(words[1], APIKey(f"{OWNER_PREFIX}{words[0][:8]}", hashed, role, pattern))
     return keys
 
 
