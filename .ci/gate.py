@@ -27,6 +27,8 @@ _PURE = ",".join(
         "api/microversion.py",
         "api/signature.py",
         "config/*",
+        "consoleauth/messages.py",
+        "consoleauth/params.py",
         "errors.py",
         "forwarded.py",
         "httphead.py",

@@ -18,10 +18,10 @@ from zope.interface import implementer
 from tests.streams import Loop, MemoryTransport
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.consoleauth import ConsoleAuthFactory, Methods, Terms
-from vncproxy.controlling import FirstKey
 from vncproxy.directory import ChainedDirectory, StaticDirectory, StoredDirectory
 from vncproxy.errors import TokensUnreachable
 from vncproxy.interfaces import IDirectory, IKeyRing
+from vncproxy.keys import KeyRing, bootstrapKey
 from vncproxy.model import APIKey, Console, Role, Target, TargetKind
 from vncproxy.stores.memory import MemoryStore
 from vncproxy.tokens.authority import StoreAuthority
@@ -63,7 +63,7 @@ class GatedDirectory:
 
 
 @implementer(IKeyRing)
-class Keys(FirstKey):
+class Keys(KeyRing):
     """
     The first key, and one of an operator; they can be out of reach.
     """
@@ -143,7 +143,7 @@ class ControllerCase(SynchronousTestCase):
         self.authority = StoreAuthority(self.store, self.loop, _SETTINGS)
         self.directory = GatedDirectory(ChainedDirectory([StaticDirectory([FIXED]), StoredDirectory(self.store)]))
         self.methods = Methods(self.authority, self.directory, self.store, {FIXED.id})
-        self.keys = Keys(KEY.encode())
+        self.keys = Keys(self.store, self.loop, [bootstrapKey(KEY.encode())])
         self.factory = ConsoleAuthFactory(Terms(self.loop, self.methods, self.keys, OPENING_SECONDS))
         self.events: list[str] = []
 

@@ -110,7 +110,7 @@ class ClientCase(ControllerCase):
         super().setUp()
         self.door = Door(self.loop, lambda: self.factory.buildProtocol(None))
         self.key: Any = KEY
-        self.client = ConsoleAuthAuthority(self.door, self.loop, self.readKey, _TIMEOUT, lambda: 1.0)
+        self.client = ConsoleAuthAuthority(self.door, self.loop, self.readKey, _TIMEOUT, lambda: 1.0, "p1")
 
     def readKey(self) -> str | None:
         """
@@ -389,6 +389,29 @@ class OutageTests(ClientCase):
         self.assertApproximates(gaps[-1], LONGEST_RETRY_SECONDS + 0.5, 0.06)
         self.assertEqual(sorted(round(gap, 1) for gap in gaps), [round(gap, 1) for gap in gaps])
         self.assertEqual(sum("out of reach" in event for event in self.events), 1)
+
+    def test_restarted(self) -> None:
+        """
+        The first that a proxy tells is that the sessions of an earlier run are gone; after a lost connection it does
+        not, as they are up. Nobody is served before the controller has heard it.
+        """
+        told: list[str] = []
+        abandon = self.authority.abandonSessions
+
+        async def count(proxy: str) -> int:
+            told.append(proxy)
+            if len(told) == 1:
+                raise TokensUnreachable("the disk is slow")
+            return await abandon(proxy)
+
+        self.patch(self.authority, "abandonSessions", count)
+        self.start()
+        self.assertEqual((told, self.client.connected), (["p1"], False))
+        self.advance(1)
+        self.assertEqual((told, self.client.connected), (["p1", "p1"], True))
+        self.cord.server.vanish()
+        self.advance(1)
+        self.assertEqual((len(told), self.client.connected), (2, True))
 
     def test_again(self) -> None:
         """

@@ -211,6 +211,23 @@ class RedeemTests(MethodCase):
         self.assertEqual(self.call("undo_redeem", **named), {})
         self.assertEqual(self.call("end_session", **named), {})
 
+    def test_proxies(self) -> None:
+        """
+        Each proxy's sessions are counted apart: one that starts anew ends the right to none of another's.
+        """
+        token = self.mint(self.peer, uses=2)
+        for proxy in ("p1", "p2"):
+            told = self.redeem(token, resume="secret", proxy=proxy)["result"]
+        self.assertEqual(self.call("abandon_sessions", proxy="p1"), {"abandoned": 1})
+        self.assertEqual(self.call("abandon_sessions", proxy="p1"), {"abandoned": 0})
+        self.loop.advance(100)
+        self.assertTrue(self.redeem(token, resume="secret", proxy="p1")["result"]["resumed"])
+        named = {"token_hash": told["token_hash"], "resume_hash": told["resume_hash"]}
+        for proxy in ("p1", "p2"):
+            self.call("undo_redeem" if proxy == "p1" else "end_session", **named, proxy=proxy)
+        (record,) = self.store._tokens.values()
+        self.assertEqual([(each.proxy, each.live) for each in record.resumes], [("p1", 0), ("p2", 0)])
+
     def test_noConsole(self) -> None:
         """
         Where there is no console any more, no use is spent.

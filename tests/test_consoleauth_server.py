@@ -361,6 +361,29 @@ class EndTests(ServerCase):
         self.loop.advance(CLOSING_SECONDS)
         self.assertClosed(peer)
 
+    def test_twice(self) -> None:
+        """
+        To close what is closing is nothing.
+        """
+        peer = self.admitted()
+        peer.protocol.close()
+        peer.protocol.close()
+        self.assertClosed(peer)
+
+    def test_unanswerable(self) -> None:
+        """
+        An answer that cannot be put into words is a fault of ours, too: logged, and the connection given up.
+        """
+        peer = self.admitted()
+
+        async def run(request: object, caller: object) -> object:
+            return object()
+
+        self.patch(self.methods, "run", run)
+        peer.send("ping")
+        self.assertClosed(peer)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
     def test_stop(self) -> None:
         """
         When the controller goes, everybody is hung up on.

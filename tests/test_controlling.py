@@ -16,26 +16,10 @@ from tests.consoleauthworld import ControllerCase
 from vncproxy.certs import selfSigned
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.config.controller import Controller, ControllerKind
-from vncproxy.controlling import FirstKey, askController, controllerDoors
+from vncproxy.controlling import askController, controllerDoors
 from vncproxy.errors import ConfigError
-from vncproxy.model import Role
 
 _TCP = Controller(ControllerKind.TCP, "127.0.0.1", 8788)
-
-
-class KeyTests(SynchronousTestCase):
-    """
-    Tests for L{FirstKey}.
-    """
-
-    def test_whose(self) -> None:
-        """
-        The one key is an administrator's, with white space around it or without; all others are nobody's.
-        """
-        keys = FirstKey(b"sesame\n")
-        for secret, known in ((b"sesame", True), (b" sesame\n", True), (b"", False), (b"sesam", False)):
-            key = self.successResultOf(Deferred.fromCoroutine(keys.whose(secret)))
-            self.assertEqual(key is not None and key.role is Role.ADMIN, known, secret)
 
 
 class AskTests(SynchronousTestCase):
@@ -62,7 +46,7 @@ class AskTests(SynchronousTestCase):
         It connects when it is started, and not before, with the key as it stands in the file then.
         """
         section = ConsoleAuthSection(key_file=self.keyFile("old\n"), timeout=2)
-        authority = askController(self.reactor, _TCP, section)
+        authority = askController(self.reactor, _TCP, section, "p1")
         self.assertEqual(self.reactor.tcpClients, [])
         self.keyFile("new\n")
         self.successResultOf(Deferred.fromCoroutine(authority.start()))
@@ -75,7 +59,8 @@ class AskTests(SynchronousTestCase):
         A key file that is missing, empty, or everybody's ends the start.
         """
         for path in ("/missing/key", self.keyFile(""), self.keyFile("x", 0o644)):
-            error = self.assertRaises(ConfigError, askController, self.reactor, _TCP, ConsoleAuthSection(key_file=path))
+            section = ConsoleAuthSection(key_file=path)
+            error = self.assertRaises(ConfigError, askController, self.reactor, _TCP, section, "p1")
             self.assertIn("[consoleauth] key_file", str(error))
 
     def test_noKey(self) -> None:
@@ -83,7 +68,7 @@ class AskTests(SynchronousTestCase):
         Over a UNIX socket none is needed.
         """
         controller = Controller(ControllerKind.UNIX, path="/run/x")
-        authority = askController(self.reactor, controller, ConsoleAuthSection())
+        authority = askController(self.reactor, controller, ConsoleAuthSection(), "p1")
         self.successResultOf(Deferred.fromCoroutine(authority.start()))
         self.assertEqual(self.reactor.unixClients[0][0], "/run/x")
 

@@ -281,6 +281,21 @@ class RedeemTests(AuthorityCase):
         self.assertEqual(grant.tokenHash, self.only().hash)
         self.refused(self.authority.redeemToken(self.viewer(token)), TokenUsed)
 
+    def test_otherProxy(self) -> None:
+        """
+        Sessions of another proxy are counted as its own, from their beginning to their end.
+        """
+        grant = self.result(self.authority.redeemToken(self.viewer(self.mint(), "secret", proxy="p2")))
+        self.assertEqual((grant.proxy, self.only().resumes[0].proxy), ("p2", "p2"))
+        self.result(self.authority.start())
+        self.assertEqual(self.only().resumes[0].live, 1)
+        self.assertEqual(self.result(self.authority.abandonSessions("p2")), 1)
+        self.assertEqual(self.only().resumes, (Resume(str(grant.resumeHash), 0, 60.0, "p2"),))
+        self.clock.advance(30)
+        self.result(self.authority.endSession(grant, resumable=True))
+        self.assertEqual(self.only().resumes[0].until, 90.0)
+        self.result(self.authority.stop())
+
     def test_undone(self) -> None:
         """
         A redemption that reached nobody is taken back; of a token that is gone there is nothing to take back.

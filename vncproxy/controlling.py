@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from hashlib import sha256
-from hmac import compare_digest
 from typing import Any, Final
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from zope.interface import implementer
 
 from vncproxy.certs import ClientCertificates, FollowedCertificate
 from vncproxy.config import ConsoleAuthSection
@@ -20,8 +17,6 @@ from vncproxy.config.controller import Controller
 from vncproxy.consoleauth import ConsoleAuthAuthority, ConsoleAuthFactory, TLSFiles, makeEndpoint
 from vncproxy.consoleauth.endpoint import CONNECT_SECONDS
 from vncproxy.errors import ConfigError
-from vncproxy.interfaces import IKeyRing
-from vncproxy.model import APIKey, Role
 from vncproxy.secretfile import readSecretFile
 
 KEY_OF_KEY_FILE: Final = "[consoleauth] key_file"
@@ -34,26 +29,13 @@ A name, endpoint strings, and who serves behind them.
 """
 
 
-@implementer(IKeyRing)
-class FirstKey:
-    """
-    The API key that was made at the first start, alone.
-    """
-
-    def __init__(self, secret: bytes) -> None:
-        self._key = APIKey("api.key", sha256(secret.strip()).hexdigest(), Role.ADMIN)
-
-    async def whose(self, secret: bytes) -> APIKey | None:
-        """
-        See L{IKeyRing.whose}.
-        """
-        shown = sha256(secret.strip()).hexdigest()
-        return self._key if compare_digest(self._key.hash, shown) else None
-
-
-def askController(reactor: Any, controller: Controller, settings: ConsoleAuthSection) -> ConsoleAuthAuthority:
+def askController(
+    reactor: Any, controller: Controller, settings: ConsoleAuthSection, proxy: str
+) -> ConsoleAuthAuthority:
     """
     The token authority of a proxy that asks a controller; not yet connected.
+
+    @param proxy: the id of the proxy.
 
     @raise ConfigError: a file that the configuration names cannot be used.
     """
@@ -66,7 +48,7 @@ def askController(reactor: Any, controller: Controller, settings: ConsoleAuthSec
     readKey()
     files = TLSFiles(settings.client_certificate, settings.client_key, settings.ca_certs)
     endpoint = makeEndpoint(reactor, controller, files, min(CONNECT_SECONDS, settings.timeout))
-    return ConsoleAuthAuthority(endpoint, reactor, readKey, settings.timeout, random.random)
+    return ConsoleAuthAuthority(endpoint, reactor, readKey, settings.timeout, random.random, proxy)
 
 
 def controllerDoors(reactor: Any, settings: ConsoleAuthSection, factory: ConsoleAuthFactory) -> Sequence[Door]:

@@ -318,6 +318,12 @@ class IControllingAuthority(ITokenAuthority):
         The redemption that gave C{grant} reached nobody: take it back. Does nothing for a token that is gone.
         """
 
+    async def abandonSessions(proxy: str) -> int:
+        """
+        Another proxy has started anew, and has no session any more: the browsers of those that it had may resume for
+        the configured window. How many tokens that touched.
+        """
+
 
 class IKeyRing(Interface):
     """

@@ -291,6 +291,7 @@ class Grant:
     @ivar owner: the name of the API key that the token was minted with; empty where there was none.
     @ivar console: the console itself, where whoever honours the token has said where it is; L{None} where a directory
         has to be asked.
+    @ivar proxy: the proxy that has asked for it, where that is not we ourselves; empty otherwise.
     """
 
     tokenHash: str
@@ -302,6 +303,7 @@ class Grant:
     resumed: bool = False
     owner: str = ""
     console: Console | None = None
+    proxy: str = ""
 
     @property
     def tokenID(self) -> str:
@@ -321,6 +323,7 @@ class ViewerFacts:
     @ivar address: the client's address in words (C{"203.0.113.9"}, C{"unix"}).
     @ivar token: what it shows; empty when it showed none.
     @ivar resume: the browser's resume secret, or L{None} where the viewer cannot keep one.
+    @ivar proxy: the proxy that it has come to, where that is not we ourselves; empty otherwise.
     """
 
     frontend: str
@@ -328,6 +331,7 @@ class ViewerFacts:
     address: str
     token: str = attrs.field(repr=False)
     resume: str | None = attrs.field(default=None, repr=False)
+    proxy: str = ""
 
 
 @attrs.frozen

@@ -247,7 +247,7 @@ class ProxyService(Service):
             return StoreAuthority(store, self._reactor, settings, proxy=proxy, trail=self._trail)
         if self._demo:
             raise ConfigError("--demo: consoles are those of the controller. Leave out [consoleauth] connect.")
-        return askController(self._reactor, controller, settings)
+        return askController(self._reactor, controller, settings, self._proxyID)
 
     def _build(
         self,

@@ -80,6 +80,7 @@ class ConsoleAuthAuthority:
         readKey: Callable[[], str | None],
         timeout: float,
         chance: Callable[[], float],
+        proxy: str,
     ) -> None:
         """
         @param endpoint: the controller.
@@ -87,11 +88,14 @@ class ConsoleAuthAuthority:
             It may raise L{ConfigError}.
         @param timeout: how many seconds each call may take.
         @param chance: a number from 0 to 1, another one at each call.
+        @param proxy: our id. The controller counts sessions by it, so no two proxies share one.
         """
         self._endpoint = endpoint
         self._clock = clock
         self._readKey = readKey
         self._timeout = timeout
+        self._proxy = proxy
+        self._takenOver = False
         self._delay = backoffPolicy(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, _GROWTH, lambda: chance() / 2)
         self._link: Link | None = None
         self._downSince = clock.seconds()
@@ -168,7 +172,28 @@ class ConsoleAuthAuthority:
 
     def _up(self, link: Link) -> None:
         """
-        The controller has let us in.
+        The controller has let us in. When that is so for the first time, it has to know that the sessions of an earlier
+        run are gone before anybody comes.
+        """
+        if self._takenOver:
+            self._serve(link)
+            return
+        taking = Deferred.fromCoroutine(
+            answerWithin(
+                self._timeout,
+                self._clock,
+                _ask(link, "abandon_sessions", shapes.AbandonSessions(proxy=self._proxy), shapes.Abandoned),
+            )
+        )
+        taking.addCallbacks(lambda told: self._takeOver(link), lambda failure: link.drop(failure.getErrorMessage()))
+
+    def _takeOver(self, link: Link) -> None:
+        self._takenOver = True
+        self._serve(link)
+
+    def _serve(self, link: Link) -> None:
+        """
+        From now on the controller can be asked.
         """
         _log.info("the token service is in reach")
         self._link = link
@@ -273,6 +298,7 @@ class ConsoleAuthAuthority:
             client_address=facts.address,
             resume=facts.resume,
             credentials=True,
+            proxy=self._proxy,
         )
         told = await self._call("redeem_token", wish, shapes.Redeemed, self._undo)
         try:
@@ -287,7 +313,12 @@ class ConsoleAuthAuthority:
         """
         if grant.resumeHash is not None:
             await self._tell(
-                shapes.EndSession(token_hash=grant.tokenHash, resume_hash=grant.resumeHash, resumable=resumable)
+                shapes.EndSession(
+                    token_hash=grant.tokenHash,
+                    resume_hash=grant.resumeHash,
+                    resumable=resumable,
+                    proxy=self._proxy,
+                )
             )
 
     async def deleteTokensForInstance(self, consoleID: str) -> int:
@@ -308,7 +339,7 @@ class ConsoleAuthAuthority:
         """
         Give back a redemption that came too late for its viewer.
         """
-        wish = shapes.UndoRedeem(token_hash=told.token_hash, resume_hash=told.resume_hash)
+        wish = shapes.UndoRedeem(token_hash=told.token_hash, resume_hash=told.resume_hash, proxy=self._proxy)
         await self._call("undo_redeem", wish, shapes.Done)
 
 

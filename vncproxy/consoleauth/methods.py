@@ -65,6 +65,7 @@ class Methods:
             "redeem_token": (shapes.RedeemToken, self._redeemToken),
             "end_session": (shapes.EndSession, self._endSession),
             "undo_redeem": (shapes.UndoRedeem, self._undoRedeem),
+            "abandon_sessions": (shapes.AbandonSessions, self._abandonSessions),
             "delete_tokens_for_instance": (shapes.DeleteTokens, self._deleteTokens),
             "report_load": (shapes.ReportLoad, self._reportLoad),
             "ping": (shapes.Nothing, self._ping),
@@ -141,6 +142,7 @@ class Methods:
             address=wish.client_address,
             token=wish.token,
             resume=wish.resume,
+            proxy=wish.proxy or "",
         )
         grant = await self._authority.redeemToken(facts)
         try:
@@ -157,6 +159,9 @@ class Methods:
     async def _undoRedeem(self, wish: shapes.UndoRedeem, caller: Caller) -> shapes.Done:
         await self._authority.undoRedeem(_named(wish))
         return shapes.Done()
+
+    async def _abandonSessions(self, wish: shapes.AbandonSessions, caller: Caller) -> shapes.Abandoned:
+        return shapes.Abandoned(abandoned=await self._authority.abandonSessions(wish.proxy))
 
     async def _deleteTokens(self, wish: shapes.DeleteTokens, caller: Caller) -> shapes.Deleted:
         return shapes.Deleted(deleted=await self._authority.deleteTokensForInstance(wish.instance_uuid))
@@ -196,4 +201,5 @@ def _named(wish: shapes.EndSession | shapes.UndoRedeem) -> Grant:
         consoleType=ConsoleType.NOVNC,
         expires=0.0,
         resumeHash=wish.resume_hash,
+        proxy=wish.proxy or "",
     )

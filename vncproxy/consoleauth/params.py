@@ -88,6 +88,7 @@ class RedeemToken(Params, frozen=True):
     @ivar client_address: of the viewer, in words.
     @ivar resume: the secret of the viewer's browser, where it can keep one.
     @ivar credentials: whether the answer shall hold what logs in to the console.
+    @ivar proxy: the id of the proxy that the viewer has come to.
     """
 
     token: str
@@ -95,26 +96,39 @@ class RedeemToken(Params, frozen=True):
     client_address: str
     resume: str | None = None
     credentials: bool = False
+    proxy: Line | None = None
 
 
 class EndSession(Params, frozen=True):
     """
     @ivar token_hash: as C{redeem_token} has told it; so is C{resume_hash}.
     @ivar resumable: whether the same browser may come back.
+    @ivar proxy: as C{redeem_token} was told.
     """
 
     token_hash: Hash
     resume_hash: Hash | None = None
+    proxy: Line | None = None
     resumable: bool = True
 
 
 class UndoRedeem(Params, frozen=True):
     """
     @ivar token_hash: as C{redeem_token} has told it; so is C{resume_hash}.
+    @ivar proxy: as C{redeem_token} was told.
     """
 
     token_hash: Hash
     resume_hash: Hash | None = None
+    proxy: Line | None = None
+
+
+class AbandonSessions(Params, frozen=True):
+    """
+    @ivar proxy: the id of the proxy that has started anew.
+    """
+
+    proxy: Line
 
 
 class DeleteTokens(Params, frozen=True):
@@ -190,6 +204,14 @@ class Deleted(Result, frozen=True):
     """
 
     deleted: int
+
+
+class Abandoned(Result, frozen=True):
+    """
+    @ivar abandoned: how many tokens had sessions.
+    """
+
+    abandoned: int
 
 
 class Checked(Result, frozen=True):

@@ -188,11 +188,11 @@ class StoreAuthority:
         if not _TOKEN.fullmatch(facts.token):
             raise TokenUnknown("it does not look like one of ours")
         resumeHash = _resumeHash(facts.resume)
-        now = self._clock.seconds()
+        now, proxy = self._clock.seconds(), facts.proxy or self._proxy
         spending = self._store.amendToken(
-            _hash(facts.token), lambda record: rules.spend(record, facts, now, resumeHash, self._proxy)
+            _hash(facts.token), lambda record: rules.spend(record, facts, now, resumeHash, proxy)
         )
-        redeeming = self._grant(spending, resumeHash)
+        redeeming = self._grant(spending, resumeHash, facts.proxy)
         return await self._answer(redeeming, late=self._undo)
 
     async def endSession(self, grant: Grant, resumable: bool) -> None:
@@ -202,7 +202,7 @@ class StoreAuthority:
         if grant.resumeHash is None:
             return
         window = self._settings.resume_window if resumable else 0.0
-        ending = _Ending(grant.tokenHash, grant.resumeHash, self._clock.seconds(), window, self._proxy)
+        ending = _Ending(grant.tokenHash, grant.resumeHash, self._clock.seconds(), window, grant.proxy or self._proxy)
         await self._answer(self._tell(ending))
 
     async def undoRedeem(self, grant: Grant) -> None:
@@ -214,6 +214,13 @@ class StoreAuthority:
         except TokenUnknown:
             # Revoked or forgotten meanwhile.
             return
+
+    async def abandonSessions(self, proxy: str) -> int:
+        """
+        See L{IControllingAuthority.abandonSessions}.
+        """
+        until = self._clock.seconds() + self._settings.resume_window
+        return await self._answer(self._store.abandonSessions(until, proxy))
 
     async def deleteTokensForInstance(self, consoleID: str) -> int:
         """
@@ -250,17 +257,16 @@ class StoreAuthority:
             self._untold.append(ending)
             raise
 
-    async def _grant(self, spending: Coroutine[Any, Any, TokenRecord], resumeHash: str | None) -> Grant:
-        return rules.granted(await spending, resumeHash)
+    async def _grant(self, spending: Coroutine[Any, Any, TokenRecord], resumeHash: str | None, proxy: str) -> Grant:
+        return attrs.evolve(rules.granted(await spending, resumeHash), proxy=proxy)
 
     async def _undo(self, grant: Grant) -> None:
         """
         Take back a redemption that came too late for its viewer, or whose viewer had gone.
         """
         now, window = self._clock.seconds(), self._settings.resume_window
-        await self._store.amendToken(
-            grant.tokenHash, lambda record: rules.undone(record, grant, now, window, self._proxy)
-        )
+        proxy = grant.proxy or self._proxy
+        await self._store.amendToken(grant.tokenHash, lambda record: rules.undone(record, grant, now, window, proxy))
 
     async def _answer(
         self, work: Coroutine[Any, Any, _T], late: Callable[[_T], Coroutine[Any, Any, None]] | None = None
