@@ -115,7 +115,12 @@ class MakeContextTests(FilesTestCase):
                 serialization.BestAvailableEncryption(b"secret"),
             )
         )
-        self.assertFails(certificate, key, "[tls] key", "unencrypted")
+        self.assertFails(certificate, key, "[tls] key", "is encrypted")
+        other, _ = self.pair("b")
+        for password, told in (("wrong", "is encrypted"), ("secret", f"does not hold the PEM key of {other}")):
+            error = self.assertRaises(ConfigError, makeContext, other, key, "1.2", None, None, password)
+            self.assertIn(told, str(error))
+        makeContext(certificate, key, "1.2", None, password="secret")
         makeContext(certificate, key, "1.2", None, password="secret")
         error = self.assertRaises(ConfigError, makeContext, certificate, key, "1.2", None, None, "hunter2")
         self.assertNotIn("hunter2", str(error))

@@ -159,7 +159,7 @@ class CheckConfigTests(CLITestCase):
         """
         So is a key behind a passphrase that does not stand in the file.
         """
-        _, key = self.selfSigned("locked")
+        certificate, key = self.selfSigned("locked")
         plain = serialization.load_pem_private_key(Path(key).read_bytes(), None)
         locked = plain.private_bytes(
             serialization.Encoding.PEM,
@@ -167,7 +167,11 @@ class CheckConfigTests(CLITestCase):
             serialization.BestAvailableEncryption(b"secret"),
         )
         Path(key).write_bytes(locked)
-        self.assertRegex(self.certificates(key=key), r"^3: tls\.key: ")
+        self.assertRegex(self.certificates(key=key), r"^3: tls\.key: .* is encrypted, .* Write key_password in \[tls\]")
+        self.check(
+            f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\nkey_password = "secret"\n',
+            code=0,
+        )
 
     def test_clientAuthorities(self) -> None:
         """

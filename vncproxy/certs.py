@@ -115,12 +115,40 @@ def makeContext(
         context.use_privatekey_file(key)
         context.check_privatekey()
     except (SSL.Error, OSError) as error:
-        raise ConfigError(
-            f"[tls] key: {key} does not hold the PEM key of {certificate}, unencrypted or with its password"
-        ) from error
+        raise ConfigError(f"[tls] key: {_keyFault(key, certificate, password)}") from error
     if clients is not None:
         _askForCertificates(context, clients)
     return context
+
+
+def _keyFault(key: str, certificate: str, password: str | None) -> str:
+    """
+    Why a file does not serve as the key of a certificate.
+    """
+    try:
+        data = Path(key).read_bytes()
+    except OSError:
+        data = b""
+    if _isLocked(data, password):
+        return f"{key} is encrypted, and no password that is given opens it"
+    return f"{key} does not hold the PEM key of {certificate}"
+
+
+def _isLocked(data: bytes, password: str | None) -> bool:
+    """
+    Whether a PEM key is encrypted, and not with this password. What is no key at all is not.
+    """
+    try:
+        serialization.load_pem_private_key(data, None)
+    except TypeError:
+        # What it raises when a password is missing.
+        try:
+            serialization.load_pem_private_key(data, (password or "").encode())
+        except (TypeError, ValueError):
+            return True
+    except ValueError:
+        return False
+    return False
 
 
 def _askForCertificates(context: SSL.Context, clients: ClientCertificates) -> None:

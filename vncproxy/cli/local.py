@@ -101,7 +101,7 @@ def checkConfig(file: str) -> None:
     problems = checkFile(file)
     if not any(problem.fatal for problem in problems):
         problems += _certificateProblems(file)
-    for problem in problems:
+    for problem in sorted(problems, key=lambda problem: problem.line):
         click.echo(f"{problem}" if problem.fatal else f"{problem} (a warning)")
     if any(problem.fatal for problem in problems):
         raise click.exceptions.Exit(1)
@@ -137,7 +137,8 @@ def _certificateProblems(file: str) -> Iterator[Problem]:
             # It begins with the section and the key, "[tls] key: ".
             found = re.fullmatch(r"\[tls\] (\w+):? (.*)", str(error), re.DOTALL)
             key, message = (found[1], found[2]) if found else (name, str(error))
-            cure, fatal = _CURES.get(key, _CURES["certificate"]), True
+            word = "encrypted" if " is encrypted" in message else key
+            cure, fatal = _CURES.get(word, _CURES["certificate"]), True
             key = name.replace("certificate", key) if key in ("certificate", "key") else key
         if message is not None:
             yield Problem(file, lines.of((section, key)), f"{section}.{key}", message, cure, fatal)
@@ -146,6 +147,7 @@ def _certificateProblems(file: str) -> Iterator[Problem]:
 _CURES = {
     "certificate": "Name a PEM file with the certificate and its chain.",
     "key": "Name the file of this certificate's own key.",
+    "encrypted": "Write key_password in [tls], or keep the key unencrypted in a file that only its owner can read.",
     "ciphers": 'Write a list of OpenSSL\'s, such as "ECDHE+AESGCM".',
     "client_ca": "Name a PEM file with the authorities' certificates.",
 }

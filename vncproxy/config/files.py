@@ -161,9 +161,12 @@ def _pemProblems(config: Config, reading: Reading, name: str) -> Iterator[Proble
     holders = {"certificate": ("certificate", tls.certificate), "key": ("key", tls.key)}
     if tls.key is None:
         holders["key"] = ("certificate", tls.certificate)
+    # A file that cannot be read is told once, though it be wanted for both.
+    told = set()
     for wanted, (key, path) in holders.items():
         message = _pemFault(str(path), wanted)
-        if message is not None:
+        if message is not None and message not in told:
+            told.add(message)
             line = reading.lines.of(("tls", key))
             yield Problem(name, line, f"tls.{key}", message, f"Name a PEM file that holds the {wanted}.")
 
