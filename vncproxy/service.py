@@ -50,7 +50,7 @@ from vncproxy.frontends.proxied import ProxiedPortFactory
 from vncproxy.frontends.tlsport import TLSPortFactory
 from vncproxy.frontends.web import WebResource
 from vncproxy.interfaces import IDirectory, IStore, ITokenAuthority
-from vncproxy.keys import KeyRing, bootstrapKey
+from vncproxy.keys import KeyRing, bootstrapKey, mintSecret
 from vncproxy.model import Console, ConsoleType, Target, TargetKind
 from vncproxy.secretfile import readSecretFile
 from vncproxy.sessions import Sessions
@@ -82,7 +82,7 @@ def readAPIKey(directory: Path) -> bytes:
     """
     path = directory / API_KEY_FILE
     if not path.exists():
-        writePrivate(path, secrets.token_urlsafe(32).encode("ascii") + b"\n")
+        writePrivate(path, mintSecret().encode("ascii") + b"\n")
         _log.info("made an API key in {path}", path=str(path))
     key = path.read_bytes().strip()
     if not key:

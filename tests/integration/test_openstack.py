@@ -75,29 +75,29 @@ class ClientTests(TestCase):
         """
         The words of an administrator's token.
         """
-        return ("--os-auth-type", "admin_token", "--os-token", self.proxy.key)
+        return ("--os-auth-type", "admin_token", f"--os-token={self.proxy.key}")
 
     @property
     def basic(self) -> Sequence[str]:
         """
         The words of a user with a password.
         """
-        return ("--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", self.proxy.key)
+        return ("--os-auth-type", "http_basic", "--os-username", "admin", f"--os-password={self.proxy.key}")
 
     async def test_authentication(self) -> None:
         """
-        It opens a console by id with each kind of authentication, and by name with each.
+        It opens a console with each kind of authentication, by id and by name.
         """
         await self.start()
         show = ("console", "url", "show", "--novnc")
         await self.assertOpens(self.token, *show, UUID)
         await self.assertOpens(self.basic, *show, "web-1")
         await self.assertOpens(("--os-auth-type", "none"), *show, UUID)
-        await self.assertOpens(self.token, *show, "web-1")
 
     async def test_ways(self) -> None:
         """
-        It opens one in the older way, too, at an endpoint without a version, and for Java viewers.
+        It opens one in the older way, too, at an endpoint without a version, and for Java viewers. It shows where a
+        token leads, and the token stays good.
         """
         await self.start()
         show = ("console", "url", "show")
@@ -105,24 +105,19 @@ class ClientTests(TestCase):
         await self.assertOpens(self.basic, *show, UUID, endpoint=self.proxy.endpoints["api"][0])
         status, said = await self.openstack(self.token, *show, "--xvpvnc", UUID)
         self.assertEqual(status, 0, said)
-        answer = await tell(self.bench, self.proxy.port("java"), originForm(urlIn(said)), closeHalf=True)
-        self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n\r\nRFB 003.008\n"), answer)
-
-    async def test_connection(self) -> None:
-        """
-        It shows where a token leads, and the token stays good.
-        """
-        await self.start()
-        url = await self.proxy.accessURL(UUID)
-        status, said = await self.openstack(self.token, "console", "connection", "show", tokenOf(url), "-f", "json")
+        url = urlIn(said)
+        # A token may begin with a hyphen, as an option does.
+        words = ("console", "connection", "show", "-f", "json", "--", tokenOf(url))
+        status, said = await self.openstack(self.token, *words)
         self.assertEqual(status, 0, said)
         shown = json.loads(said)
         self.assertEqual((shown["host"], shown["port"]), ("127.0.0.1", self.server.port))
-        await connectRFB(self.bench, WebSocketEndpoint(self.bench, url))
+        answer = await tell(self.bench, self.proxy.port("java"), originForm(url), closeHalf=True)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n\r\nRFB 003.008\n"), answer)
 
     async def test_refused(self) -> None:
         """
-        It tells a wrong key, a name that is not there, and a console of another kind.
+        It tells a wrong key, and a name that is not there.
         """
         await self.start()
         show = ("console", "url", "show")
@@ -130,7 +125,6 @@ class ClientTests(TestCase):
         for auth, words, told in (
             (wrong, (*show, UUID), "401"),
             (self.token, (*show, "web-2"), "No Server found for web-2"),
-            (self.token, (*show, "--spice", UUID), "Unavailable console"),
         ):
             status, said = await self.openstack(auth, *words)
             self.assertEqual(status, 1, said)
