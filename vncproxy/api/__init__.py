@@ -14,7 +14,8 @@ from vncproxy.api.cloudstack import CloudStack, cloudStackDialect
 from vncproxy.api.http import APIResource
 from vncproxy.api.nova import Nova, novaDialects
 from vncproxy.api.signature import SigningKey
-from vncproxy.api.v1 import V1, v1Dialect
+from vncproxy.api.table import v1Dialect
+from vncproxy.api.v1 import V1
 from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.audit import AuditTrail
 from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority

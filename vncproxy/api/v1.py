@@ -17,20 +17,14 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
-import msgspec
-from twisted.web.server import Request
 
 from vncproxy.api import messages as shapes
-from vncproxy.api.http import Answer, Call, Dialect, KeyRefused, MethodRefused, Operation, keyOf, shownKeys
-from vncproxy.api.keys import Keys
-from vncproxy.api.openapi import Description, describe
-from vncproxy.api.trail import Trail
+from vncproxy.api.http import Answer, Call, KeyRefused, MethodRefused
 from vncproxy.audit import AuditTrail
-from vncproxy.errors import BackendError, ConsoleUnknown, RequestError, ServiceUnavailable, VNCProxyError
+from vncproxy.errors import ConsoleUnknown, RequestError, ServiceUnavailable, VNCProxyError
 from vncproxy.interfaces import IDirectory, ISessions, IStore, ITokenAuthority
 from vncproxy.keys import KeyRing
-from vncproxy.model import APIKey, AuditEntry, AuditEvent, Console, ConsoleType, EndReason, Session
-from vncproxy.rights import Right
+from vncproxy.model import AuditEntry, AuditEvent, Console, ConsoleType, EndReason, Session
 from vncproxy.targets import parseTarget
 
 #: Nobody's token has this hash: looking it up shows whether the store answers.
@@ -224,12 +218,6 @@ class V1:
         view = shapes.Readiness(ready=not problems, problems=tuple(problems))
         return Answer(503 if problems else 200, view)
 
-    async def openAPI(self, call: Call[None]) -> Answer:
-        """
-        Describe this API.
-        """
-        return Answer(200, msgspec.json.encode(describe(operations(self), API)))
-
     def _sessions(self, call: Call[None]) -> Sequence[Session]:
         return [session for session in self.sessions.list() if call.sees(session.consoleID)]
 
@@ -290,17 +278,6 @@ def statusOf(error: type[VNCProxyError]) -> int:
     return 404 if error is ConsoleUnknown else error.httpStatus
 
 
-def v1Dialect(v1: V1) -> Dialect:
-    """
-    API v1 for an L{APIResource<vncproxy.api.http.APIResource>}. It answers whatever is no other dialect's.
-    """
-
-    async def whose(request: Request) -> APIKey | None:
-        return await keyOf(v1.keys, shownKeys(request))
-
-    return Dialect(prefix="", operations=operations(v1), whose=whose, tell=tell)
-
-
 def _consoleOf(consoleID: str, wanted: shapes.ConsoleDefinition) -> Console:
     if re.fullmatch(shapes.CONSOLE_ID_PATTERN, consoleID) is None:
         raise RequestError(
@@ -319,172 +296,3 @@ def _addressOf(text: str) -> str:
         raise RequestError(
             "client_address: must be an IPv4 or IPv6 address, such as 203.0.113.9 or 2001:db8::9."
         ) from None
-
-
-API: Final = Description(
-    title="vncproxy",
-    version="1",
-    text="Define consoles, make the URLs that open them, watch and end the sessions that are up.",
-    errorShape=shapes.ErrorReply,
-    statusOf=statusOf,
-    parameters={
-        "console": {
-            "description": "The console's id, usually the uuid of its virtual machine.",
-            "schema": {"type": "string", "pattern": shapes.CONSOLE_ID_PATTERN},
-        },
-        "session": {
-            "description": "The session's id.",
-            "schema": {"type": "string", "minLength": 1},
-        },
-        "key": {
-            "description": "The key's name.",
-            "schema": {"type": "string", "pattern": shapes.CONSOLE_ID_PATTERN},
-        },
-    },
-)
-
-
-def operations(v1: V1) -> tuple[Operation, ...]:
-    """
-    The table of API v1.
-    """
-    return (
-        *_consoleOperations(v1),
-        *_accessOperations(v1),
-        *_sessionOperations(v1),
-        *Keys(v1.keys, v1.trail).operations(),
-        *Trail(v1.store, v1.trail).operations(),
-        *_openOperations(v1),
-    )
-
-
-def _consoleOperations(v1: V1) -> tuple[Operation, ...]:
-    one, view = "/v1/consoles/{console}", shapes.ConsoleView
-    return (
-        Operation(
-            "GET",
-            "/v1/consoles",
-            v1.listConsoles,
-            "List all consoles",
-            {200: ("All consoles, ordered by id.", shapes.ConsoleList)},
-            needs=Right.LOOK,
-        ),
-        Operation(
-            "PUT",
-            one,
-            v1.putConsole,
-            "Define a console",
-            {200: ("It replaces what the id named before.", view), 201: ("It is new.", view)},
-            errors=(RequestError, ConsoleFixed),
-            body=shapes.ConsoleDefinition,
-            needs=Right.DEFINE,
-            details="Sessions that are up stay as they are; the next viewer is connected to the new target.",
-        ),
-        Operation(
-            "GET",
-            one,
-            v1.getConsole,
-            "Show a console",
-            {200: ("The console.", view)},
-            errors=(ConsoleUnknown,),
-            needs=Right.LOOK,
-        ),
-        Operation(
-            "DELETE",
-            one,
-            v1.deleteConsole,
-            "Forget a console and its tokens",
-            {204: ("It is forgotten.", None)},
-            errors=(ConsoleUnknown, ConsoleFixed),
-            needs=Right.DEFINE,
-            details="Its sessions on this proxy end.",
-        ),
-    )
-
-
-def _accessOperations(v1: V1) -> tuple[Operation, ...]:
-    return (
-        Operation(
-            "POST",
-            "/v1/consoles/{console}/access",
-            v1.grantAccess,
-            "Make a URL that opens a console",
-            {201: ("The URL, and the token in it.", shapes.Access)},
-            errors=(RequestError, ConsoleUnknown, BackendError, TypeNotServed),
-            body=shapes.AccessWish,
-            needs=Right.ISSUE,
-        ),
-        Operation(
-            "DELETE",
-            "/v1/consoles/{console}/tokens",
-            v1.revokeTokens,
-            "Revoke every token of a console",
-            {200: ("How many there were.", shapes.Revoked)},
-            errors=(ConsoleUnknown,),
-            needs=Right.ISSUE,
-            details="A console that is not known any more is no error: its tokens, if any are left, are revoked. "
-            "Its sessions on this proxy end.",
-        ),
-    )
-
-
-def _sessionOperations(v1: V1) -> tuple[Operation, ...]:
-    one, view = "/v1/sessions/{session}", shapes.SessionView
-    return (
-        Operation(
-            "GET",
-            "/v1/sessions",
-            v1.listSessions,
-            "List the sessions that are up",
-            {200: ("All sessions, oldest first.", shapes.SessionList)},
-            needs=Right.WATCH,
-        ),
-        Operation(
-            "GET",
-            one,
-            v1.getSession,
-            "Show a session",
-            {200: ("The session.", view)},
-            errors=(SessionUnknown,),
-            needs=Right.WATCH,
-        ),
-        Operation(
-            "DELETE",
-            one,
-            v1.endSession,
-            "End a session",
-            {204: ("It is ended, and its viewer is told.", None)},
-            errors=(SessionUnknown,),
-            needs=Right.CONTROL,
-        ),
-    )
-
-
-def _openOperations(v1: V1) -> tuple[Operation, ...]:
-    ready = shapes.Readiness
-    return (
-        Operation(
-            "GET",
-            "/healthz",
-            v1.health,
-            "Whether the process is up",
-            {200: ("It is.", shapes.Health)},
-            needs=None,
-        ),
-        Operation(
-            "GET",
-            "/readyz",
-            v1.readiness,
-            "Whether viewers can be served",
-            {200: ("They can.", ready), 503: ("They cannot, and why.", ready)},
-            needs=None,
-        ),
-        Operation(
-            "GET",
-            "/v1/openapi.json",
-            v1.openAPI,
-            "This document",
-            {200: ("An OpenAPI 3.1 document.", None)},
-            needs=None,
-        ),
-    )
