@@ -75,6 +75,9 @@ class AdmittingTests(SynchronousTestCase):
         strict = make(web, TokensSection(plugin=("FixedTarget",), source=("tcp://h:1",), host_token=True))
         self.assertEqual((strict.byHost, strict.needsToken, strict.guardsPages), (True, False, True))
         self.assertIsNotNone(strict.check)
+        self.assertIsNone(strict.look)
+        own = make(WebSection(auth_plugin="tests.test_frontends_authentication.Guard"), TokensSection())
+        self.assertIsNotNone(own.look)
         self.assertRaises(ConfigError, make, WebSection(auth_plugin="absent.Class"), TokensSection())
 
     def test_pages(self) -> None:

@@ -239,6 +239,25 @@ class ProblemTests(SynchronousTestCase):
         self.assertProblem(proxied, 2, "java.proxy_protocol", "nobody is trusted", "trusted_proxies in [web]")
         self.assertEqual(checkConfig(proxied + '[web]\ntrusted_proxies = ["unix", "10.0.0.0/8"]', "a"), [])
 
+    def test_plugins(self) -> None:
+        """
+        A plugin has what it needs, and nothing is given to none.
+        """
+        web = '[web]\nauth_plugin = "BasicHTTPAuth"\nauth_source = "u:p"\nweb_auth = true\n'
+        tokens = '[tokens]\nplugin = ["TokenFile", "own.Class"]\nsource = ["a"]\n'
+        self.assertEqual(checkConfig(web + tokens, "a"), [])
+        self.assertProblem('[web]\nauth_source = "u:p"', 2, "web.auth_source", "no plugin", "auth_plugin")
+        self.assertProblem("[web]\nweb_auth = true", 2, "web.web_auth", "no plugin", "auth_plugin")
+        names = '[web]\nauth_plugin = "ClientCertCNAuth"\n'
+        self.assertProblem(names, 2, "web.auth_plugin", "not asked for certificates", "client_ca")
+        self.assertEqual(checkConfig(f'{names}[tls]\ncertificate = "a"\nclient_ca = "b"', "a"), [])
+        self.assertProblem('[tokens]\nsource = "a"', 2, "tokens.source", "more sources than plugins", "for each")
+        self.assertProblem('[tokens]\nplugin = "TokenFile"', 2, "tokens.plugin", "TokenFile has no source", "source")
+        self.assertProblem('[tokens]\nplugin = "TokenFil"', 2, "tokens.plugin", "no such plugin", '"TokenFile"')
+        self.assertProblem('[tokens]\nplugin = "x y"', 2, "tokens.plugin", "no such plugin", "package.module.Class")
+        absent = "websockify.token_plugins.Absent"
+        self.assertProblem(f'[tokens]\nplugin = "{absent}"', 2, "tokens.plugin", "no such plugin", "TokenFile")
+
     def test_doors(self) -> None:
         """
         Two services on one endpoint are found, also if one of them is there by default; port 0 is any port.

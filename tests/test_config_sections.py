@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vncproxy.config import BackendSection, Config, ConsoleAuthSection, StaticConsole, StoreSection
 from vncproxy.config.checks import sections, shapes
-from vncproxy.config.sections import LimitsSection
+from vncproxy.config.sections import LimitsSection, TLSSection, TokensSection, WebSection
 from vncproxy.model import Clipboard, SessionLimits, SessionRules, Sharing
 
 
@@ -76,6 +76,21 @@ class SectionTests(SynchronousTestCase):
         )
         self.assertEqual(config.rules, SessionRules(True, 1.5, 2.5, Clipboard.FROM_CONSOLE))
         self.assertEqual(config.limits.sessions, SessionLimits(3, 4, 5, Sharing.TAKEOVER))
+
+    def test_pluginsStaySecret(self) -> None:
+        """
+        What plugins are given, and what decrypts a key, is in no repr.
+        """
+        web, tls = WebSection(auth_source="hunter2"), TLSSection(key_password="hunter2")
+        for section in (web, tls, TokensSection(source=("hunter2",))):
+            self.assertNotIn("hunter2", repr(section))
+
+    def test_sources(self) -> None:
+        """
+        Each plugin has its source, or nothing.
+        """
+        tokens = TokensSection(plugin=("a.B", "c.D"), source=("x",))
+        self.assertEqual(tokens.sources, (("a.B", "x"), ("c.D", "")))
 
     def test_passwordStaysSecret(self) -> None:
         """

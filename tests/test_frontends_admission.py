@@ -7,20 +7,40 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any, cast
 
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_tokens_websockify import InPlace
 from tests.test_tokens_websockify_formats import tcp
 from tests.webworld import WebWorld, Wire, openingRequest, unframed
+from vncproxy.attempts import Attempts
 from vncproxy.errors import TokenMissing, TokensUnreachable
 from vncproxy.frontends.admission import Admission, hostToken, lookBy
-from vncproxy.frontends.authentication import makeCheck
+from vncproxy.frontends.authentication import Refusal, makeCheck
 from vncproxy.interfaces import IDirectory, ITokenAuthority
 from vncproxy.model import Console, ConsoleType, Grant, ViewerFacts
 
 _GUARD = "tests.test_frontends_authentication.Guard"
 _FACTS = ViewerFacts("web", ConsoleType.NOVNC, "203.0.113.9", "T")
+
+
+def named(name: str) -> X509:
+    """
+    A certificate of somebody.
+    """
+    certificate = X509()
+    certificate.get_subject().commonName = name
+    return certificate
+
+
+def brokenTLS() -> X509:
+    """
+    A connection whose TLS is no more.
+    """
+    raise SSL.Error
 
 
 class TokenTests(SynchronousTestCase):
@@ -130,6 +150,57 @@ class DoorTests(SynchronousTestCase):
         wire.hangUp()
         self.assertEqual(len(world.broker.gone), 1)
 
+    def test_guessing(self) -> None:
+        """
+        Wrong credentials are counted as wrong tokens are, on sockets and on pages; to show none is no guess.
+        """
+        clock = Clock()
+        admission = Admission(check=makeCheck("BasicHTTPAuth", "u:p", InPlace()), guardsPages=True)
+        world = WebWorld(admission=admission, attempts=Attempts(3, clock.seconds))
+        wrong = f"Basic {b64encode(b'u:x').decode()}"
+        self.assertEqual([world.get("/").status for _ in range(5)], [401] * 5)
+        self.assertEqual([world.get("/", Authorization=wrong).status for _ in range(2)], [401, 401])
+        self.assertEqual(world.connect(openingRequest(Authorization=wrong)).taken()[9:12], b"401")
+        answer = world.get("/", Authorization=self.right)
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (429, "20"))
+        self.assertEqual(world.connect(openingRequest(Authorization=self.right)).taken()[9:12], b"429")
+        clock.advance(20)
+        self.assertEqual(world.get("/", Authorization=self.right).status, 200)
+
+    def test_certificate(self) -> None:
+        """
+        The name is that in the viewer's certificate, where there is one.
+        """
+        world = self.world(check=makeCheck("ClientCertCNAuth", "ann", InPlace()))
+        for ask, status in (
+            (lambda: X509(), b"403"),
+            (lambda: named("ann"), b""),
+            (lambda: named("eve"), b"403"),
+            (lambda: None, b"403"),
+            (brokenTLS, b"403"),
+        ):
+            wire = Wire(world.site)
+            wire.getPeerCertificate = ask  # type: ignore[attr-defined]
+            wire.deliver(openingRequest())
+            self.assertEqual(wire.taken()[9:12], status)
+        self.assertEqual(len(world.broker.viewers), 1)
+
+    def test_leftMeanwhile(self) -> None:
+        """
+        Nothing is said to one who has gone.
+        """
+
+        async def check(headers: Any, target: Any) -> Refusal:
+            wires[0].hangUp()
+            return Refusal(403, "no")
+
+        wires: list[Wire] = []
+        world = self.world(check=check)
+        wires.append(Wire(world.site))
+        wires[0].deliver(openingRequest())
+        self.assertEqual(wires[0].taken(), b"")
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+
     def test_pages(self) -> None:
         """
         Pages are for everybody, or guarded as well.
@@ -223,6 +294,21 @@ class DoorTests(SynchronousTestCase):
             raise TokensUnreachable("down")
 
         self.assertEqual(self.world(check=check, guardsPages=True).get("/").status, 503)
+        self.assertEqual(self.world(guardsPages=True).get("/").status, 200)
+
+    def test_brokenPage(self) -> None:
+        """
+        Whatever goes wrong with a page that is guarded, its request is answered.
+        """
+
+        class Broken(dict[str, Any]):
+            def get(self, key: str, default: Any = None) -> Any:
+                raise ZeroDivisionError
+
+        admission = Admission(check=makeCheck("BasicHTTPAuth", "u:p", InPlace()), guardsPages=True)
+        answer = WebWorld(pages=Broken(), admission=admission).get("/", Authorization=self.right)
+        self.assertEqual(answer.status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_byHost(self) -> None:
         """

@@ -11,7 +11,7 @@ from vncproxy.config import Config, WebSection
 from vncproxy.config.openstack import NOVA_PLUGIN
 from vncproxy.config.shapes import FIXED_TARGET
 from vncproxy.frontends.admission import Admission, lookBy
-from vncproxy.frontends.authentication import makeCheck
+from vncproxy.frontends.authentication import ClassCheck, makeCheck
 from vncproxy.frontends.directory import DirectoryPages
 from vncproxy.frontends.pages import Page, loadPages
 from vncproxy.interfaces import IDirectory, ITokenAuthority, ITokenSource
@@ -55,7 +55,9 @@ def makeAdmission(config: Config, authority: ITokenAuthority, directory: IDirect
         byHost=tokens.host_token,
         needsToken=FIXED_TARGET not in tokens.plugin,
         check=check,
-        look=lookBy(authority, directory),
+        # Only somebody's own class is told where a token leads to; to the others it makes no difference whether it is
+        # good, and so nobody learns it from them.
+        look=lookBy(authority, directory) if isinstance(check, ClassCheck) else None,
         guardsPages=web.web_auth,
     )
 

@@ -119,7 +119,7 @@ async def _commonName(
     return None if shown in expected else Refusal(403, f"its certificate is of {shown!r}")
 
 
-class _ClassCheck:
+class ClassCheck:
     """
     An instance of somebody's class.
     """
@@ -169,4 +169,4 @@ def makeCheck(plugin: str, source: str | None, workers: Workers) -> Check:
         return partial(_origin, names)
     if name == "ClientCertCNAuth":
         return partial(_commonName, names)
-    return _ClassCheck(name, source, workers)
+    return ClassCheck(name, source, workers)

@@ -234,13 +234,21 @@ class WebResource(Resource):
         working = Deferred.fromCoroutine(self._guard(request))
         request.notifyFinish().addErrback(lambda failure: working.cancel())
         working.addErrback(lambda failure: failure.trap(CancelledError))
+        # What this returns is the failure itself.
+        working.addErrback(lambda failure: request.processingFailed(failure) and None)
         return NOT_DONE_YET
 
     async def _guard(self, request: Request) -> None:
+        client = clientOf(request, self._trusted)
         try:
+            self._attempts.check(client.address)
             refusal = await self._admission.refusal(request, None)
+        except TooManyAttempts as error:
+            refusal = Refusal(error.httpStatus, str(error), {"Retry-After": str(error.retryAfter)}, error.told)
         except VNCProxyError as error:
             refusal = Refusal(error.httpStatus, str(error), words=error.told)
+        else:
+            self._count(request, client.address, refusal)
         if refusal is None:
             body = self._renderPage(request)
         else:
@@ -330,10 +338,18 @@ class WebResource(Resource):
         except VNCProxyError as error:
             viewer.refuse(error)
             return
+        self._count(request, viewer.facts.address, refusal)
         if refusal is None:
             await self._broker.serve(viewer)
         else:
             viewer.decline(refusal)
+
+    def _count(self, request: Request, address: str, refusal: Refusal | None) -> None:
+        """
+        Remember who has shown wrong credentials. To show none is how browsers begin.
+        """
+        if refusal is not None and headerOf(request, "authorization") is not None:
+            self._attempts.failed(address)
 
     def _checkOrigin(self, request: Request, client: Client) -> None:
         """
