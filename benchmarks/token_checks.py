@@ -3,7 +3,8 @@ Token checks a second, and how long one takes, through each kind of store::
 
     .venv/bin/python benchmarks/token_checks.py [--tokens 20000] [--at-once 64] [STORE...]
 
-STORE is C{memory} or what C{[store] url} takes; without one, memory, an SQLite file and a Redis that is started for it.
+STORE is C{memory}, what C{[store] url} takes, or C{consoleauth}, which is a controller in a process of its own with an
+SQLite file, asked over TCP; without one, memory, an SQLite file, a Redis that is started for it, and C{consoleauth}.
 A check is what a proxy does for each viewer: the token is redeemed, one use is spent and written. Each token is of one
 use and is redeemed once. The time of one check is that of a viewer who comes alone, and of one of many at once.
 """
@@ -11,20 +12,26 @@ use and is redeemed once. The time of one check is that of a viewer who comes al
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from twisted.internet import reactor  # noqa: TID251
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
 from vncproxy.config import ConsoleAuthSection, StoreSection
-from vncproxy.interfaces import IStore
+from vncproxy.config.controller import parseController
+from vncproxy.consoleauth import ConsoleAuthAuthority
+from vncproxy.controlling import askController
+from vncproxy.interfaces import IStore, ITokenAuthority
 from vncproxy.model import ConsoleType, ViewerFacts
 from vncproxy.stores import makeStore
 from vncproxy.stores.memory import MemoryStore
@@ -43,21 +50,24 @@ class Measurement:
     One store.
     """
 
-    def __init__(self, name: str, store: IStore) -> None:
+    def __init__(self, name: str, authority: Any, opened: IStore | ConsoleAuthAuthority) -> None:
+        """
+        @param opened: what is opened before, and closed after.
+        """
         self.name = name
-        self._store = store
-        self._authority = StoreAuthority(store, reactor, ConsoleAuthSection(timeout=30))  # type: ignore[arg-type]
+        self._authority: ITokenAuthority = authority
+        self._opened = opened
 
     async def run(self, count: int, atOnce: int) -> str:
         """
         Measure, and say what came out.
         """
-        await self._store.open()
+        await (self._opened.start() if isinstance(self._opened, ConsoleAuthAuthority) else self._opened.open())
         alone = await self._mint(min(count, 2000))
         _, single = await self._redeem(alone, 1)
         many = await self._mint(count)
         seconds, times = await self._redeem(many, atOnce)
-        await self._store.close()
+        await (self._opened.stop() if isinstance(self._opened, ConsoleAuthAuthority) else self._opened.close())
         return (
             f"{self.name:<28}{count / seconds:>10,.0f}{percentile(single, 0.5):>10.2f}{percentile(single, 0.99):>10.2f}"
             f"{percentile(times, 0.5):>10.2f}{percentile(times, 0.99):>10.2f}"
@@ -111,6 +121,31 @@ def redis(directory: Path) -> Iterator[str]:
         process.wait(20)
 
 
+@contextmanager
+def controller() -> Iterator[ConsoleAuthAuthority]:
+    """
+    A controller; the authority that asks it.
+    """
+    with tempfile.TemporaryDirectory(prefix="vncproxy-controller-") as name:
+        config, told = Path(name) / "controller.toml", Path(name) / "state" / "endpoints.json"
+        consoles = "".join(f'[[console]]\nid = "vm{number}"\nurl = "vnc://127.0.0.1"\n' for number in range(100))
+        listen = 'listen = "tcp:0:interface=127.0.0.1"\n'
+        config.write_text(f"[api]\n{listen}[consoleauth]\n{listen}{consoles}")
+        words = ["-n", "--pidfile=", "consoleauth", "--config", str(config), "--state-dir", str(told.parent)]
+        process = subprocess.Popen([str(Path(sys.executable).with_name("twistd")), *words], stdout=subprocess.DEVNULL)
+        try:
+            while not told.exists():
+                time.sleep(0.05)
+            port = urlsplit(json.loads(told.read_text())["consoleauth"][0]).port
+            place = parseController(f"tcp:127.0.0.1:{port}")
+            assert place is not None
+            settings = ConsoleAuthSection(timeout=30, key_file=str(told.parent / "api.key"))
+            yield askController(reactor, place, settings, "benchmark")
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
 async def measure(stores: list[str], arguments: argparse.Namespace) -> None:
     """
     Measure one store after the other.
@@ -118,9 +153,15 @@ async def measure(stores: list[str], arguments: argparse.Namespace) -> None:
     print(f"{'':<28}{'checks':>10}{'alone, ms':>20}{f'{arguments.at_once} at once, ms':>20}")
     print(f"{'store':<28}{'a second':>10}{'median':>10}{'p99':>10}{'median':>10}{'p99':>10}")
     for name in stores:
-        store: Any = MemoryStore() if name == "memory" else makeStore(StoreSection(url=name, timeout=30), reactor)
-        kind = name.partition(":")[0]
-        print(await Measurement(kind, store).run(arguments.tokens, arguments.at_once), flush=True)
+        with ExitStack() as ending:
+            if name == "consoleauth":
+                authority: Any = ending.enter_context(controller())
+                opened: Any = authority
+            else:
+                opened = MemoryStore() if name == "memory" else makeStore(StoreSection(url=name, timeout=30), reactor)
+                authority = StoreAuthority(opened, reactor, ConsoleAuthSection(timeout=30))  # type: ignore[arg-type]
+            measurement = Measurement(name.partition(":")[0], authority, opened)
+            print(await measurement.run(arguments.tokens, arguments.at_once), flush=True)
 
 
 def main() -> None:
@@ -133,7 +174,7 @@ def main() -> None:
     parser.add_argument("store", nargs="*")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vncproxy-checks-") as name, redis(Path(name)) as url:
-        stores = arguments.store or ["memory", f"sqlite:{name}/tokens.sqlite", url]
+        stores = arguments.store or ["memory", f"sqlite:{name}/tokens.sqlite", url, "consoleauth"]
         loop: Any = reactor
         work = Deferred.fromCoroutine(measure(stores, arguments))
         work.addErrback(lambda failure: failure.printTraceback()).addBoth(lambda result: loop.stop())
