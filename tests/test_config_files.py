@@ -113,11 +113,34 @@ class LoadTests(FileCase):
         """
         So are the files with secrets of clouds.
         """
+        os.chmod(self.write("k", "sesame"), 0o600)
         text = '[nova]\npassword_file = "p"\nca_certs = "/c"\n[cloudstack]\nkeys_file = "k"\n'
         config = loadConfig(self.write("a.toml", text))
         self.assertEqual(config.nova.password_file, os.path.join(self.directory, "p"))
         self.assertEqual((config.nova.ca_certs, config.nova.token_file), ("/c", None))
         self.assertEqual(config.cloudstack.keys_file, os.path.join(self.directory, "k"))
+
+    def test_badSecrets(self) -> None:
+        """
+        A file with a secret that is asked for, and that the start could not use, is told with its key and the cure.
+        """
+        secret = self.write("k", "sesame")
+        os.chmod(secret, 0o644)
+        nova = '[nova]\nendpoint_override = "https://n"\ntoken_file = "absent"\n'
+        path = self.write("a.toml", f'{nova}[cloudstack]\nkeys_file = "k"\n[tokens]\nplugin = "nova"\n')
+        self.assertEqual(
+            [(each.line, each.key, each.message, each.cure) for each in checkFile(path)],
+            [
+                (5, "cloudstack.keys_file", f"others than its owner may read {secret}", f"Run: chmod 600 {secret}"),
+                (
+                    3,
+                    "nova.token_file",
+                    f"{self.directory}/absent cannot be read (No such file or directory)",
+                    "Name a file that we may read.",
+                ),
+            ],
+        )
+        self.assertEqual(checkFile(self.write("b.toml", nova)), [])
 
     def test_badCertificate(self) -> None:
         """

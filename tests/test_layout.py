@@ -28,6 +28,7 @@ RULES: Final = Rules(
         "origin": 1,
         "rfb": 1,
         "rights": 1,
+        "secretfile": 1,
         "targets": 1,
         "patience": 2,
         "consoleauth": 2,
@@ -40,7 +41,6 @@ RULES: Final = Rules(
         "backends": 3,
         "directory": 3,
         "certs": 3,
-        "secretfile": 3,
         "audit": 3,
         "keys": 3,
         "broker": 4,
@@ -66,6 +66,8 @@ RULES: Final = Rules(
         ("interfaces", "model"),
         # The configuration names consoles by target URL.
         ("config", "targets"),
+        # A check of the configuration looks at the files with secrets that it names.
+        ("config", "secretfile"),
         # The pump is the fast path of streams, and of the relay between two.
         ("stream", "pump"),
         ("relay", "pump"),
@@ -74,8 +76,6 @@ RULES: Final = Rules(
         ("consoleauth", "patience"),
         # A store forgets what the rules on tokens, which are pure, call dead.
         ("stores", "tokens"),
-        # A source of tokens reads the files that hold its credentials.
-        ("tokens", "secretfile"),
         # All of them are the composition root.
         ("service", "admitting"),
         ("service", "announcing"),

@@ -14,10 +14,12 @@ from twisted.logger import Logger
 
 from vncproxy.config.checks import Reading, readConfig
 from vncproxy.config.endpoints import isEverywhere
+from vncproxy.config.openstack import NOVA_PLUGIN
 from vncproxy.config.problems import Problem
 from vncproxy.config.sections import Config, Section
 from vncproxy.config.stores import RedisPlace, parseStore
 from vncproxy.errors import ConfigError
+from vncproxy.secretfile import BadSecretFile, readSecretFile
 
 _log = Logger()
 
@@ -25,7 +27,9 @@ _S = TypeVar("_S", bound=Section)
 
 _MOST_BYTES: Final = 1024 * 1024
 
-_NOVA_PATHS: Final = ("password_file", "application_credential_secret_file", "token_file", "ca_certs")
+_NOVA_SECRETS: Final = ("password_file", "application_credential_secret_file", "token_file")
+
+_CLOUDSTACK_PATHS: Final = ("keys_file",)
 
 _CONSOLEAUTH_PATHS: Final = (
     "server_certificate",
@@ -128,6 +132,7 @@ def _examine(path: str) -> tuple[Config | None, list[Problem]]:
     config = _withPaths(reading.config, directory)
     problems = [
         *_pemProblems(config, reading, path),
+        *_secretProblems(config, reading, path),
         *_modeProblems(config, mode, path),
         *_openProblems(config, reading, path),
     ]
@@ -142,8 +147,8 @@ def _withPaths(config: Config, directory: str) -> Config:
     web = _joined(config.web, ("directory",), directory)
     store = _joined(config.store, ("password_file", "ca_certs", "client_certificate", "client_key"), directory)
     consoleauth = _joined(config.consoleauth, _CONSOLEAUTH_PATHS, directory)
-    nova = _joined(config.nova, _NOVA_PATHS, directory)
-    cloudstack = _joined(config.cloudstack, ("keys_file",), directory)
+    nova = _joined(config.nova, (*_NOVA_SECRETS, "ca_certs"), directory)
+    cloudstack = _joined(config.cloudstack, _CLOUDSTACK_PATHS, directory)
     return msgspec.structs.replace(
         config, tls=tls, store=store, web=web, consoleauth=consoleauth, nova=nova, cloudstack=cloudstack
     )
@@ -179,6 +184,23 @@ def _pemFault(path: str, wanted: str) -> str | None:
         return f"{path} cannot be read ({error.strerror})"
     held = any(mark in data for mark in _PEM_MARKS[wanted])
     return None if held else f"{path} holds no {'certificate' if wanted == 'certificate' else 'private key'} in PEM"
+
+
+def _secretProblems(config: Config, reading: Reading, name: str) -> Iterator[Problem]:
+    """
+    Files with secrets that the start could not use. Those that nobody asks for are not looked at.
+    """
+    keys: dict[str, tuple[str, ...]] = {"cloudstack": _CLOUDSTACK_PATHS}
+    if NOVA_PLUGIN in config.tokens.plugin:
+        keys["nova"] = _NOVA_SECRETS
+    for section, each in keys.items():
+        for key in each:
+            path = getattr(getattr(config, section), key)
+            try:
+                if path is not None:
+                    readSecretFile(path, key)
+            except BadSecretFile as error:
+                yield Problem(name, reading.lines.of((section, key)), f"{section}.{key}", error.cause, error.cure)
 
 
 def _openProblems(config: Config, reading: Reading, name: str) -> Iterator[Problem]:
