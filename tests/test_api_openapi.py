@@ -91,6 +91,14 @@ class DescribeTests(SynchronousTestCase):
         limit = parameters["limit"]["schema"]
         self.assertEqual((limit["type"], limit["minimum"], limit["maximum"]), ("integer", 1, 1000))
 
+    def test_together(self) -> None:
+        """
+        What no key shows alone is said, too: a raw console has no password.
+        """
+        either, other = self.document["components"]["schemas"]["ConsoleDefinition"]["anyOf"]
+        self.assertEqual(either["properties"]["url"]["pattern"], "^vnc")
+        self.assertEqual(other["properties"]["password"], {"type": "null"})
+
     def test_bodies(self) -> None:
         """
         A body is needed where one of its keys is.

@@ -74,6 +74,11 @@ class SchemathesisTests(SynchronousTestCase):
             ("POST", "/v1/consoles/*/access", 201),
             ("DELETE", "/v1/consoles/*", 204),
             ("GET", "/v1/sessions", 200),
+            ("POST", "/v1/keys", 201),
+            ("POST", "/v1/keys", 400),
+            ("DELETE", "/v1/keys/*", 404),
+            ("GET", "/v1/audit", 200),
+            ("GET", "/v1/audit", 400),
         ):
             self.assertIn((method, path, status), outcomes)
 
@@ -88,5 +93,5 @@ class SchemathesisTests(SynchronousTestCase):
 
 def _outcome(entry: dict[str, dict[str, object]]) -> tuple[str, str, int]:
     path = re.sub(r"^https?://[^/]+|\?.*$", "", str(entry["request"]["url"]))
-    path = re.sub(r"(?<=/consoles/|/sessions/)[^/]+", "*", path)
+    path = re.sub(r"(/consoles/|/sessions/|/keys/)[^/]+", r"\1*", path)
     return str(entry["request"]["method"]), path, int(str(entry["response"]["status"]))

@@ -7,7 +7,7 @@ Times are RFC 3339 in UTC with whole seconds (C{2026-11-20T15:14:29Z}).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import Meta
@@ -34,7 +34,7 @@ _PATH: Final = "(/([A-Za-z0-9._~:@+=,-]|%2[0-9A-F]|%[3-6][0-9A-F]|%7[0-9A-E])+)+
 #: few rare spellings beside these. The lengths are those of a host name (RFC 1035) and of a socket's path (unix(7)).
 TARGET_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [
-        {"pattern": f"^vnc://({_NAME}|{_IPV4}|{_IPV6}){_PORT}$", "maxLength": len("vnc://") + 253},
+        {"pattern": f"^vnc://({_NAME}|{_IPV4}|{_IPV6})({_PORT})?$", "maxLength": len("vnc://") + 253},
         {"pattern": rf"^vnc\+unix://{_PATH}$", "maxLength": len("vnc+unix://") + 107},
         {"pattern": f"^tcp://({_NAME}|{_IPV4}|{_IPV6}){_PORT}$", "maxLength": len("tcp://") + 253},
         {"pattern": rf"^unix://{_PATH}$", "maxLength": len("unix://") + 107},
@@ -73,6 +73,14 @@ class ErrorReply(Shape, frozen=True):
 
 class ConsoleDefinition(Shape, frozen=True):
     """How a console is reached. What is left out is not kept from an earlier definition."""
+
+    # Nobody logs in to a raw console.
+    together: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"properties": {"url": {"type": "string", "pattern": "^vnc"}}},
+            {"properties": {"password": {"type": "null"}}},
+        ]
+    }
 
     url: Annotated[
         str,

@@ -51,6 +51,9 @@ def describe(operations: Sequence[Operation], api: Description) -> dict[str, Any
     """
     types = sorted({api.errorShape, *_typesOf(operations)}, key=lambda each: each.__name__)
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    for each in types:
+        # What no key shows alone, and so no annotation of one can say.
+        schemas[each.__name__] |= getattr(each, "together", {})
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, api)
