@@ -15,7 +15,7 @@ from tests.consoleauthworld import CONSOLE, ControllerCase
 from vncproxy.consoleauth.link import PING_SECONDS
 from vncproxy.consoleauth.messages import LINE_LIMIT, Code
 from vncproxy.consoleauth.methods import MOST_REPORTS, faultOf
-from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING
+from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING, MOST_STRANGERS
 from vncproxy.errors import ConsoleUnreachable, RequestError, TokensUnreachable, TokenUsed
 from vncproxy.model import Console, Target, TargetKind
 
@@ -372,5 +372,6 @@ class DocumentTests(ControllerCase):
             f"comes for {IDLE_SECONDS:.0f} seconds",
             f"``ping`` every {PING_SECONDS:.0f} seconds",
             f"up to {MOST_REPORTS:,} proxies",
+            f"at most {MOST_STRANGERS} connections",
         ):
             self.assertIn(words, " ".join(self.text.split()))

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from tests.consoleauthworld import KEY, OPENING_SECONDS, OPERATOR, SERVER, ControllerCase, Peer
 from vncproxy.attempts import Attempts
 from vncproxy.consoleauth.messages import LINE_LIMIT
-from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING, ConsoleAuthFactory, Terms
+from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING, MOST_STRANGERS, ConsoleAuthFactory, Terms
 from vncproxy.stream import CLOSING_SECONDS
 
 _PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
@@ -314,6 +314,22 @@ class LoadTests(ServerCase):
             self.loop.settle()
         self.loop.advance(IDLE_SECONDS)
         self.assertClosed(peer)
+
+    def test_strangers(self) -> None:
+        """
+        There are only so many whom nobody knows: with one more, the oldest goes. Peers that are in do not count.
+        """
+        known = [self.admitted() for _ in range(3)]
+        strangers = [self.connect() for _ in range(MOST_STRANGERS + 2)]
+        self.loop.settle()
+        self.assertEqual([each.lostWith is None for each in strangers[:4]], [False, False, True, True])
+        for peer in (*known, strangers[-1]):
+            self.assertIsNone(peer.lostWith)
+        strangers[2].vanish()
+        self.loop.settle()
+        self.connect()
+        self.loop.settle()
+        self.assertIsNone(strangers[3].lostWith)
 
 
 class EndTests(ServerCase):

@@ -53,6 +53,12 @@ MOST_RUNNING: Final = 64
 How many requests of one connection are worked on at a time.
 """
 
+MOST_STRANGERS: Final = 200
+"""
+How many connections there may be on which nobody has been let in yet. With one more, the oldest is cut off: who means
+well needs no time to speak of.
+"""
+
 IDLE_SECONDS: Final = 120.0
 """
 A peer that says nothing for so long is hung up on; C{ping} keeps a connection.
@@ -87,7 +93,7 @@ class ConsoleAuthConnection(Protocol):
     # Any: ITransport does not name abortConnection and what producers need, which all of ours have.
     transport: Any
 
-    def __init__(self, terms: Terms, peers: set[ConsoleAuthConnection]) -> None:
+    def __init__(self, terms: Terms, peers: Peers) -> None:
         self._terms = terms
         self._peers = peers
         self._address = "unknown"
@@ -109,7 +115,7 @@ class ConsoleAuthConnection(Protocol):
         A peer has come.
         """
         tuneSocket(self.transport)
-        self._peers.add(self)
+        self._peers.came(self)
         self._address = peerAddress(self.transport.getPeer())
         if isinstance(self.transport.getHost(), UNIXAddress):
             # Its mode has decided.
@@ -130,7 +136,7 @@ class ConsoleAuthConnection(Protocol):
         The peer is gone: nobody waits for its answers.
         """
         self._closing = True
-        self._peers.discard(self)
+        self._peers.gone(self)
         self._setTimer(None)
         self._waiting.clear()
         for work in tuple(self._running):
@@ -274,6 +280,7 @@ class ConsoleAuthConnection(Protocol):
 
     def _admit(self, caller: Caller) -> None:
         self._caller = caller
+        self._peers.known(self)
         _log.info("consoleauth: {peer} is let in (key {key})", peer=caller.address, key=caller.name or "none needed")
 
     # The end.
@@ -318,6 +325,47 @@ class ConsoleAuthConnection(Protocol):
             self.abort()
 
 
+class Peers:
+    """
+    All connections; those on which nobody has been let in yet, oldest first, are strangers.
+    """
+
+    def __init__(self) -> None:
+        self._all: set[ConsoleAuthConnection] = set()
+        self._strangers: dict[ConsoleAuthConnection, None] = {}
+
+    def came(self, peer: ConsoleAuthConnection) -> None:
+        """
+        A stranger has come.
+        """
+        self._all.add(peer)
+        self._strangers[peer] = None
+        if len(self._strangers) > MOST_STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.abort()
+
+    def known(self, peer: ConsoleAuthConnection) -> None:
+        """
+        One has been let in.
+        """
+        self._strangers.pop(peer, None)
+
+    def gone(self, peer: ConsoleAuthConnection) -> None:
+        """
+        One has gone.
+        """
+        self._all.discard(peer)
+        self._strangers.pop(peer, None)
+
+    def stop(self) -> None:
+        """
+        Hang up on everybody.
+        """
+        for peer in tuple(self._all):
+            peer.abort()
+
+
 class ConsoleAuthFactory(ServerFactory):
     """
     Serves the token-check protocol.
@@ -327,7 +375,7 @@ class ConsoleAuthFactory(ServerFactory):
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
-        self._peers: set[ConsoleAuthConnection] = set()
+        self._peers = Peers()
 
     def buildProtocol(self, addr: IAddress | None) -> ConsoleAuthConnection:
         """
@@ -339,8 +387,7 @@ class ConsoleAuthFactory(ServerFactory):
         """
         Hang up on everybody.
         """
-        for peer in tuple(self._peers):
-            peer.abort()
+        self._peers.stop()
 
 
 def _hasCertificate(transport: Any) -> bool:
