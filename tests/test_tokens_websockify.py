@@ -99,7 +99,12 @@ class MakeTests(SynchronousTestCase):
         Sources elsewhere are not connected to before they are asked.
         """
         reactor = MemoryReactorClock()
-        for plugin, source in (("TokenRedis", "h:1"), ("BaseTokenAPI", "http://h/%s"), ("JSONTokenApi", "http://h/%s")):
+        for plugin, source in (
+            ("TokenRedis", "h:1"),
+            ("TokenRedis", "rediss://h"),
+            ("BaseTokenAPI", "http://h/%s"),
+            ("JSONTokenApi", "http://h/%s"),
+        ):
             makeSource(plugin, source, reactor, InPlace(), 5.0)
         self.assertEqual(reactor.tcpClients, [])
 

@@ -202,6 +202,32 @@ class RedisSourceTests(SynchronousTestCase):
         }.items():
             self.assertEqual(parseRedisSource(text), place)
 
+    def test_urls(self) -> None:
+        """
+        URLs are understood, too, and with them users and TLS.
+        """
+        for text, place in {
+            "redis://h": RedisPlace("h"),
+            "redis://[::1]:6380/3": RedisPlace("::1", 6380, 3),
+            "rediss://u:p%40q@h/?namespace=a:b": RedisPlace("h", 6379, 0, "p@q", "a:b:", "u", True),
+            "redis://:p@h": RedisPlace("h", password="p"),
+        }.items():
+            self.assertEqual(parseRedisSource(text), place)
+        for text in (
+            "redis://",
+            "redis://h:x",
+            "redis://h/hunter2",
+            "redis://h/1/2",
+            "redis://h?hunter2=1",
+            "redis://h?namespace",
+            "redis://h?namespace=a&namespace=b",
+            "redis://h#hunter2",
+            "redis://hunter2 @a b",
+            "redis://[::1",
+        ):
+            self.assertNotIn("hunter2", str(self.assertRaises(ValueError, parseRedisSource, text)))
+        self.assertNotIn("hunter2", repr(parseRedisSource("redis://:hunter2@h")))
+
     def test_wrong(self) -> None:
         """
         What is wrong is refused without being quoted; the password is in no repr.

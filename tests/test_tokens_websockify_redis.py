@@ -99,6 +99,14 @@ class RedisTests(SynchronousTestCase):
         self.say(b"+OK\r\n+OK\r\n$3\r\nh:1\r\n")
         self.assertEqual(self.successResultOf(finding), tcp("h", 1))
 
+    def test_user(self) -> None:
+        """
+        A user is told with the password.
+        """
+        self.find(RedisPlace("h", password="pw", user="u")).addErrback(lambda failure: None)
+        words = encodeCommand("AUTH", "u", "pw") + encodeCommand("GET", "T")
+        self.assertEqual(self.endpoint.wires[-1].taken, words)
+
     def test_refused(self) -> None:
         """
         An error is no answer; of its words only the first is told.

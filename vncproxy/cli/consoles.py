@@ -45,7 +45,8 @@ def addConsole(
     """
     Define the console ID, reached at URL, in place of what ID named before.
 
-    URL is vnc://HOST:PORT or vnc+unix:///PATH, as the proxy reaches it. A password is never part of it.
+    URL is vnc://HOST:PORT or vnc+unix:///PATH, as the proxy reaches it. A password is never part of it. With
+    tcp://HOST:PORT or unix:///PATH bytes are passed on as they are: a serial console, SPICE.
 
     \b
     Examples:

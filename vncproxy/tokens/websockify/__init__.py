@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.ssl import optionsForClientTLS
 
 from vncproxy.config.shapes import FIXED_TARGET
 from vncproxy.errors import ConfigError, RequestError
@@ -65,7 +67,10 @@ def _finding(name: str, source: str, reactor: Any, workers: Workers, seconds: fl
         return TokenAPI(source, makeAgent(reactor, seconds), PARSERS[name]).find
     if name == "TokenRedis":
         place = parseRedisSource(source)
-        return TokenRedis(place, HostnameEndpoint(reactor, place.host, place.port, seconds), reactor, seconds).find
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, place.host, place.port, seconds)
+        if place.secure:
+            endpoint = wrapClientTLS(optionsForClientTLS(place.host), endpoint)
+        return TokenRedis(place, endpoint, reactor, seconds).find
     if name in _FILES:
         look = _FILES[name](source).look
     elif name == "JWTTokenApi":

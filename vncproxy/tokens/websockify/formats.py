@@ -18,7 +18,8 @@ stands in the port's place is the path of a UNIX socket then.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 import msgspec
@@ -59,6 +60,8 @@ class RedisPlace:
     Where tokens are kept in Redis.
 
     @ivar prefix: stands before a token in its key; with its colon.
+    @ivar user: whom the password is of; empty for Redis' default one.
+    @ivar secure: over TLS.
     """
 
     host: str
@@ -66,6 +69,8 @@ class RedisPlace:
     database: int = 0
     password: str | None = attrs.field(default=None, repr=False)
     prefix: str = ""
+    user: str = ""
+    secure: bool = False
 
 
 def makeTarget(host: object, port: object) -> Target:
@@ -182,21 +187,25 @@ def splitFields(text: str) -> list[str]:
     """
     The fields of C{a:b:c}; one in double quotes may hold colons.
     """
-    fields = []
-    # A field ends at every colon outside of quotes, so there is always a next one until the end.
-    for found in _FIELD.finditer(text):
+    fields: list[str] = []
+    position, more = 0, ":"
+    while more:
+        # There is always one, if only an empty one.
+        found = cast(re.Match[str], _FIELD.match(text, position))
         fields.append(found[1] or found[2] or "")
-        if not found[3]:
-            break
+        position, more = found.end(), found[3]
     return fields
 
 
 def parseRedisSource(text: str) -> RedisPlace:
     """
-    Read C{HOST[:PORT[:DB[:PASSWORD[:NAMESPACE]]]]}; what is empty is as it is by default.
+    Read C{HOST[:PORT[:DB[:PASSWORD[:NAMESPACE]]]]}; what is empty is as it is by default. Beyond websockify, a URL is
+    understood, too: C{redis://[USER:PASSWORD@]HOST[:PORT][/DB][?namespace=NAMESPACE]}, and C{rediss://} over TLS.
 
     @raise ValueError: it is not of this form. The text quotes nothing of it.
     """
+    if text.startswith(("redis://", "rediss://")):
+        return _redisURL(text)
     fields = splitFields(text)
     if len(fields) > 5:
         raise ValueError("it has more than five fields; one that holds a colon stands in double quotes")
@@ -208,3 +217,25 @@ def parseRedisSource(text: str) -> RedisPlace:
     if not 1 <= int(port or 6379) <= 65535:
         raise ValueError("its port is not a number from 1 to 65535")
     return RedisPlace(host, int(port or 6379), int(database or 0), password or None, namespace and f"{namespace}:")
+
+
+def _redisURL(text: str) -> RedisPlace:
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 6379
+        namespaces = parse_qs(parts.query, strict_parsing=True, max_num_fields=1) if parts.query else {}
+    except ValueError:
+        raise ValueError("its URL is none") from None
+    if not isHost(parts.hostname or "") or parts.fragment or not set(namespaces) <= {"namespace"}:
+        raise ValueError("its URL is not of the form redis://USER:PASSWORD@HOST:PORT/DB?namespace=NAMESPACE")
+    if not re.fullmatch(r"/?[0-9]{0,5}", parts.path, re.ASCII):
+        raise ValueError("its database is no number")
+    return RedisPlace(
+        host=parts.hostname or "",
+        port=port,
+        database=int(parts.path.removeprefix("/") or 0),
+        password=unquote(parts.password) if parts.password else None,
+        prefix="".join(f"{name}:" for name in namespaces.get("namespace", ())),
+        user=unquote(parts.username or ""),
+        secure=parts.scheme == "rediss",
+    )

@@ -81,7 +81,8 @@ class TokenRedis:
         place = self._place
         commands = []
         if place.password is not None:
-            commands.append(encodeCommand("AUTH", place.password))
+            who = [place.user] if place.user else []
+            commands.append(encodeCommand("AUTH", *who, place.password))
         if place.database:
             commands.append(encodeCommand("SELECT", str(place.database)))
         commands.append(encodeCommand("GET", place.prefix + token))
