@@ -37,7 +37,7 @@ class EncodingTests(SynchronousTestCase):
         numbers = [number for one in ranges for number in one]
         self.assertEqual(len(numbers), len(set(numbers)))
         inRange = {encoding for encoding in Encoding if encoding in numbers}
-        self.assertEqual(inRange, {Encoding.RAW, Encoding.COPY_RECT, Encoding.TIGHT})
+        self.assertEqual(inRange, {Encoding.RAW, Encoding.COPY_RECT, Encoding.ZLIB, Encoding.TIGHT, Encoding.ZRLE})
 
     def test_levels(self) -> None:
         """
