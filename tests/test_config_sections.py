@@ -9,6 +9,7 @@ from typing import get_type_hints
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.config import BackendSection, Config, ConsoleAuthSection, StaticConsole, StoreSection
 from vncproxy.config.checks import sections, shapes
 from vncproxy.config.sections import LimitsSection, TLSSection, TokensSection, WebSection
@@ -91,6 +92,14 @@ class SectionTests(SynchronousTestCase):
         """
         tokens = TokensSection(plugin=("a.B", "c.D"), source=("x",))
         self.assertEqual(tokens.sources, (("a.B", "x"), ("c.D", "")))
+
+    def test_trusted(self) -> None:
+        """
+        Nobody is trusted to forward for others, but those who are named.
+        """
+        self.assertEqual(Config().web.trusted, TrustedPeers())
+        named = WebSection(trusted_proxies=("10.0.0.0/8", "unix")).trusted
+        self.assertEqual(named, TrustedPeers((ip_network("10.0.0.0/8"),), unix=True))
 
     def test_passwordStaysSecret(self) -> None:
         """
