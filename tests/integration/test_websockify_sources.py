@@ -14,7 +14,9 @@ from twisted.internet.protocol import Factory
 from tests.integration.peers import (
     startRedis,
 )
+from tests.integration.peers.bench import freePort
 from tests.integration.websockifyworld import BesideCase, Naming
+from vncproxy.certs import selfSigned
 
 _PLUGIN: Final = """
 class Reversing:
@@ -131,6 +133,23 @@ class SourceTests(BesideCase):
         ports = await self.both("--token-plugin=TokenRedis", f"--token-source={source}", "")
         refused = dict.fromkeys(("tok-3", "ns:tok-1", "tok-4", "other"), "refused")
         await self.compare(ports, {"tok-1": "a", "tok-2": "b"} | refused)
+
+    async def test_secureRedis(self) -> None:
+        """
+        What websockify cannot do: a Redis over TLS, whose certificate has to be one that the machine trusts.
+        """
+        a = self.console("a")
+        certificate, key = selfSigned(self.bench.directory, [])
+        secure = freePort()
+        files = ("--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate)
+        redis = await startRedis(self.bench, "--tls-port", str(secure), "--tls-auth-clients", "no", *files)
+        await redis.command("set", "tok-1", f"127.0.0.1:{a}")
+        words = ("--token-plugin=TokenRedis", f"--token-source=rediss://localhost:{secure}", "--file-only")
+        for env, outcome in (({"SSL_CERT_FILE": certificate}, "a"), ({}, "refused")):
+            port, program = await self.start("vncproxy", *words, env=env)
+            self.assertEqual(await self.reach(port, "tok-1"), outcome)
+            self.assertEqual("tokens_unreachable" in program.output(), outcome == "refused")
+            await program.stop()
 
     async def test_class(self) -> None:
         """

@@ -113,7 +113,9 @@ class BesideCase(TestCase):
         address: IPv4Address = port.getHost()
         return f"http://127.0.0.1:{address.port}/tokens/%s"
 
-    async def start(self, program: str, *words: str, port: int | None = None) -> tuple[int, Program]:
+    async def start(
+        self, program: str, *words: str, port: int | None = None, env: Mapping[str, str] | None = None
+    ) -> tuple[int, Program]:
         """
         Start one of the two programs, and wait until it listens.
         """
@@ -122,7 +124,7 @@ class BesideCase(TestCase):
         path = f"{self.bench.directory}:{os.environ.get('PYTHONPATH', '')}"
         argv = [str(BIN / command[0]), *command[1:], *words[:-1]]
         where = f"127.0.0.1:{port}"
-        running = await self.bench.run(program, *argv, where, *words[-1:], env={"PYTHONPATH": path})
+        running = await self.bench.run(program, *argv, where, *words[-1:], env={"PYTHONPATH": path, **(env or {})})
 
         def listens() -> bool:
             with socket.socket() as probe:
