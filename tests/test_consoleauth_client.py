@@ -16,7 +16,12 @@ from zope.interface.verify import verifyObject
 
 from tests.consoleauthworld import KEY, ControllerCase, Peer
 from tests.streams import Loop, MemoryTransport
-from vncproxy.consoleauth.client import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, ConsoleAuthAuthority
+from vncproxy.consoleauth.client import (
+    CHANCE_SECONDS,
+    FIRST_RETRY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    ConsoleAuthAuthority,
+)
 from vncproxy.errors import (
     ConfigError,
     ConsoleUnknown,
@@ -343,7 +348,7 @@ class OutageTests(ClientCase):
         self.advance(1)
         self.assertNoResult(asked)
         self.door.shut = False
-        self.advance(LONGEST_RETRY_SECONDS + 0.5)
+        self.advance(LONGEST_RETRY_SECONDS + CHANCE_SECONDS)
         self.assertEqual(self.successResultOf(asked).consoleID, "vm7")
 
     def test_away(self) -> None:
@@ -359,7 +364,7 @@ class OutageTests(ClientCase):
         self.assertIn("refused", self.refused(self.client.checkToken("T" * 43), TokensUnreachable))
         self.assertEqual(list(self.client.problems()), ["The token service is out of reach."])
         self.door.shut = False
-        self.advance(LONGEST_RETRY_SECONDS + 0.5)
+        self.advance(LONGEST_RETRY_SECONDS + CHANCE_SECONDS)
         self.assertEqual(list(self.client.problems()), [])
         self.refused(self.client.redeemToken(self.viewer("T" * 43)), TokenUnknown)
 
@@ -385,8 +390,8 @@ class OutageTests(ClientCase):
         self.start()
         self.advance(20)
         gaps = [later - sooner for sooner, later in zip(self.door.tried, self.door.tried[1:], strict=False)]
-        self.assertApproximates(gaps[0], FIRST_RETRY_SECONDS * 1.7 + 0.5, 0.06)
-        self.assertApproximates(gaps[-1], LONGEST_RETRY_SECONDS + 0.5, 0.06)
+        self.assertApproximates(gaps[0], FIRST_RETRY_SECONDS * 1.7 + CHANCE_SECONDS, 0.06)
+        self.assertApproximates(gaps[-1], LONGEST_RETRY_SECONDS + CHANCE_SECONDS, 0.06)
         self.assertEqual(sorted(round(gap, 1) for gap in gaps), [round(gap, 1) for gap in gaps])
         self.assertEqual(sum("out of reach" in event for event in self.events), 1)
 
@@ -422,7 +427,7 @@ class OutageTests(ClientCase):
             self.cord.server.vanish()
             self.settle()
             self.assertFalse(self.client.connected)
-            self.advance(FIRST_RETRY_SECONDS * 1.7 + 0.6)
+            self.advance(FIRST_RETRY_SECONDS * 1.7 + CHANCE_SECONDS + 0.1)
             self.assertTrue(self.client.connected)
 
     def test_lostMeanwhile(self) -> None:

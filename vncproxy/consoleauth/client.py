@@ -38,9 +38,11 @@ _log = Logger()
 _T = TypeVar("_T")
 
 FIRST_RETRY_SECONDS: Final = 0.1
-LONGEST_RETRY_SECONDS: Final = 1.0
+LONGEST_RETRY_SECONDS: Final = 0.9
+CHANCE_SECONDS: Final = 0.3
 """
-Between two attempts to connect; up to a half more comes by chance, so that many proxies do not come at one moment.
+Between two attempts to connect; the last is the most that comes on top by chance, so that many proxies do not come at
+one moment.
 """
 
 _GROWTH: Final = 1.7
@@ -96,7 +98,9 @@ class ConsoleAuthAuthority:
         self._timeout = timeout
         self._proxy = proxy
         self._takenOver = False
-        self._delay = backoffPolicy(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, _GROWTH, lambda: chance() / 2)
+        self._delay = backoffPolicy(
+            FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, _GROWTH, lambda: chance() * CHANCE_SECONDS
+        )
         self._link: Link | None = None
         self._downSince = clock.seconds()
         self._failures = 0
