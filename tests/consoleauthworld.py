@@ -15,6 +15,7 @@ from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.brokerworld import HeardTrail
 from tests.streams import Loop, MemoryTransport
 from vncproxy.config import ConsoleAuthSection
 from vncproxy.consoleauth import ConsoleAuthFactory, Methods, Terms
@@ -142,7 +143,8 @@ class ControllerCase(SynchronousTestCase):
         self.result(self.store.putConsole(CONSOLE))
         self.authority = StoreAuthority(self.store, self.loop, _SETTINGS)
         self.directory = GatedDirectory(ChainedDirectory([StaticDirectory([FIXED]), StoredDirectory(self.store)]))
-        self.methods = Methods(self.authority, self.directory, self.store, {FIXED.id})
+        self.trail = HeardTrail()
+        self.methods = Methods(self.authority, self.directory, self.store, self.trail, {FIXED.id})
         self.keys = Keys(self.store, self.loop, [bootstrapKey(KEY.encode())])
         self.factory = ConsoleAuthFactory(Terms(self.loop, self.methods, self.keys, OPENING_SECONDS))
         self.events: list[str] = []

@@ -17,7 +17,7 @@ from vncproxy.consoleauth.messages import LINE_LIMIT, Code
 from vncproxy.consoleauth.methods import MOST_REPORTS, faultOf
 from vncproxy.consoleauth.server import IDLE_SECONDS, MOST_RUNNING, MOST_STRANGERS
 from vncproxy.errors import ConsoleUnreachable, RequestError, TokensUnreachable, TokenUsed
-from vncproxy.model import Console, Target, TargetKind
+from vncproxy.model import AuditEvent, Console, Target, TargetKind
 
 _DOCUMENT: Final = Path(__file__).parents[1] / "docs/consoleauth.rst"
 
@@ -278,6 +278,22 @@ class OtherTests(MethodCase):
             (report.sessions, report.capacity, report.address, report.state), (5, 10, "proxy.example", "up")
         )
         self.assertEqual(next(reversed(self.methods.reports)), "p1")
+
+    def test_noted(self) -> None:
+        """
+        The audit trail hears of a console that a caller moves and of tokens that it revokes, with its key and address.
+        """
+        where = {"console_type": "novnc", "instance_uuid": "vm7", "host": "10.0.0.6", "port": 5902}
+        self.call("authorize_console", **where)
+        self.call("authorize_console", **where)
+        self.call("delete_tokens_for_instance", instance_uuid="vm7")
+        self.assertEqual(
+            [(entry.event, entry.key, entry.client, entry.console) for entry in self.trail.entries],
+            [
+                (AuditEvent.CONSOLE_DEFINED, "api.key", "10.0.0.99", "vm7"),
+                (AuditEvent.TOKENS_REVOKED, "api.key", "10.0.0.99", "vm7"),
+            ],
+        )
 
     def test_unknown(self) -> None:
         """

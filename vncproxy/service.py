@@ -288,7 +288,7 @@ class ProxyService(Service):
         if self._carries:
             doors += self._viewerDoors(creator)
         if isinstance(authority, StoreAuthority):
-            methods = Methods(authority, catalog, store, {console.id for console in fixed})
+            methods = Methods(authority, catalog, store, self._trail, {console.id for console in fixed})
             self._consoleauth = ConsoleAuthFactory(
                 Terms(reactor, methods, self._keys, config.limits.handshake_seconds, self._attempts)
             )

@@ -15,8 +15,8 @@ import vncproxy
 from vncproxy.consoleauth import params as shapes
 from vncproxy.consoleauth.messages import VERSION, Code, Fault, Request, decodeParams
 from vncproxy.errors import BackendError, ConsoleUnknown, RequestError, VNCProxyError
-from vncproxy.interfaces import IControllingAuthority, IDirectory, IStore
-from vncproxy.model import Console, ConsoleType, Grant, ViewerFacts
+from vncproxy.interfaces import IAuditTrail, IControllingAuthority, IDirectory, IStore
+from vncproxy.model import AuditEntry, AuditEvent, Console, ConsoleType, Grant, ViewerFacts
 
 MOST_REPORTS: Final = 1000
 """
@@ -47,9 +47,15 @@ class Methods:
     """
 
     def __init__(
-        self, authority: IControllingAuthority, directory: IDirectory, store: IStore, fixed: Container[str] = ()
+        self,
+        authority: IControllingAuthority,
+        directory: IDirectory,
+        store: IStore,
+        trail: IAuditTrail,
+        fixed: Container[str] = (),
     ) -> None:
         """
+        @param trail: hears of what a caller changes; of tokens that are minted, the authority tells it.
         @param directory: knows every console that can be opened.
         @param store: where consoles are kept that a token brings with it.
         @param fixed: the ids of the consoles of the configuration, which no token changes.
@@ -57,6 +63,7 @@ class Methods:
         self._authority = authority
         self._directory = directory
         self._store = store
+        self._trail = trail
         self._fixed = fixed
         self.reports: OrderedDict[str, shapes.ReportLoad] = OrderedDict()
         self._table: Mapping[str, tuple[type[Any], Callable[[Any, Caller], Awaitable[shapes.Result | None]]]] = {
@@ -88,7 +95,7 @@ class Methods:
             raise faultOf(error) from error
 
     async def _authorizeConsole(self, wish: shapes.AuthorizeConsole, caller: Caller) -> shapes.Authorized:
-        await self._locate(wish)
+        await self._locate(wish, caller)
         issued = await self._authority.authorizeConsole(
             wish.instance_uuid,
             wish.console_type,
@@ -102,7 +109,7 @@ class Methods:
         )
         return shapes.Authorized(token=issued.token, expires=issued.expires)
 
-    async def _locate(self, wish: shapes.AuthorizeConsole) -> None:
+    async def _locate(self, wish: shapes.AuthorizeConsole, caller: Caller) -> None:
         """
         Make sure that the console is known, and where the caller says that it is.
         """
@@ -125,6 +132,7 @@ class Methods:
             raise RequestError("host, port: the configuration says that this console is elsewhere.")
         name = wish.instance_uuid if known is None else known.name
         await self._store.putConsole(Console(wish.instance_uuid, name, target))
+        self._note(AuditEvent.CONSOLE_DEFINED, wish.instance_uuid, caller)
 
     async def _checkToken(self, wish: shapes.CheckToken, caller: Caller) -> shapes.Checked | None:
         grant = await self._authority.checkToken(wish.token, wish.console_type)
@@ -164,7 +172,9 @@ class Methods:
         return shapes.Abandoned(abandoned=await self._authority.abandonSessions(wish.proxy))
 
     async def _deleteTokens(self, wish: shapes.DeleteTokens, caller: Caller) -> shapes.Deleted:
-        return shapes.Deleted(deleted=await self._authority.deleteTokensForInstance(wish.instance_uuid))
+        deleted = await self._authority.deleteTokensForInstance(wish.instance_uuid)
+        self._note(AuditEvent.TOKENS_REVOKED, wish.instance_uuid, caller)
+        return shapes.Deleted(deleted=deleted)
 
     async def _reportLoad(self, report: shapes.ReportLoad, caller: Caller) -> shapes.Done:
         self.reports[report.proxy] = report
@@ -175,6 +185,9 @@ class Methods:
 
     async def _ping(self, nothing: shapes.Nothing, caller: Caller) -> shapes.Pong:
         return shapes.Pong(version=VERSION, server=f"vncproxy {vncproxy.__version__}")
+
+    def _note(self, event: AuditEvent, console: str, caller: Caller) -> None:
+        self._trail.note(AuditEntry(event, key=caller.name, client=caller.address, console=console))
 
     async def _resolve(self, grant: Grant) -> Console:
         return grant.console or await self._directory.resolve(grant.consoleID)
