@@ -131,6 +131,30 @@ class LifetimeTests(BrokerTestCase):
         self.assertEqual((self.viewer.told, self.authority.ends), ([(1000, "session_too_long")], [False]))
 
 
+class ResumedLifetimeTests(LifetimeTests):
+    """
+    Tests for the same where its browser is cut off in between.
+    """
+
+    def test_resumed(self) -> None:
+        """
+        The lifetime goes on with the session that goes on.
+        """
+        server = self.open()
+        self.loop.advance(70)
+        server.vanish()
+        self.loop.settle()
+        self.assertServed()
+        self.viewer = self.makeViewer()
+        self.open()
+        self.loop.advance(29)
+        self.loop.settle()
+        self.assertEqual(self.viewer.told, [])
+        self.loop.advance(1)
+        self.loop.settle()
+        self.assertEqual(self.viewer.told, [(1000, "session_too_long")])
+
+
 class ExpiryTests(BrokerTestCase):
     """
     Tests for a session that ends with its token.

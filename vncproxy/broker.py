@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from vncproxy.attempts import ANY_NUMBER, Attempts
-from vncproxy.curfew import AnyBytes, Curfew
+from vncproxy.curfew import AnyBytes, Beginnings, Curfew
 from vncproxy.errors import (
     ConsoleBroken,
     ConsoleSilent,
@@ -88,6 +88,7 @@ class Broker:
         self._halfClosedSeconds = halfClosedSeconds
         self._rules = rules
         self._attempts = attempts
+        self._beginnings = Beginnings()
         self._serving: set[Deferred[None]] = set()
         self._reporting: set[Deferred[None]] = set()
 
@@ -172,13 +173,20 @@ class Broker:
         try:
             viewer.reached()
             desktop = None if raw else await self._open(stream, server, grant, console)
-            curfew = Curfew(self._clock, self._rules, grant.expires)
+            curfew = Curfew(self._clock, self._rules, grant.expires, self._began(grant))
             rules = _rulesOn(grant, self._rules, desktop, curfew.heard)
             relay = Relay(self._clock, stream, server, self._halfClosedSeconds, *rules)
             return await self._relay(relay, curfew, viewer.facts, grant, console, place)
         except BaseException:
             server.abort()
             raise
+
+    def _began(self, grant: Grant) -> float:
+        """
+        From when on a session's lifetime counts.
+        """
+        now = self._clock.seconds()
+        return self._beginnings.of(grant, now) if self._rules.lifetime else now
 
     async def _open(self, viewer: IByteStream, server: IByteStream, grant: Grant, console: Console) -> ServerInit:
         """
