@@ -25,6 +25,7 @@ _PURE = ",".join(
         "addresses.py",
         "attempts.py",
         "api/microversion.py",
+        "api/novaquery.py",
         "api/signature.py",
         "config/*",
         "consoleauth/messages.py",

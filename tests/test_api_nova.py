@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apiworld import FIXED, KEY, World, waitFor
 from tests.memoryhttp import Connection, Reply
+from vncproxy.addresses import TrustedPeers
 from vncproxy.errors import TokensUnreachable
 from vncproxy.model import Console, ConsoleType, Role, Target, TargetKind
 
@@ -101,6 +102,17 @@ class VersionTests(NovaCase):
         """
         for host, base in (("[::1]:8774", "http://[::1]:8774"), ('"><script>', ""), ("a/b", "")):
             reply = self.ask("GET", "/v2.1", headers={"Host": host})
+            self.assertEqual(reply.json["version"]["links"][0]["href"], f"{base}/v2.1/")
+
+    def test_forwarded(self) -> None:
+        """
+        Behind somebody who is trusted to forward, it is known by what his client asked for; the word of others does not
+        count.
+        """
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "nova.example", "X-Forwarded-For": "198.51.100.7"}
+        for networks, base in (([], "http://proxy"), (["203.0.113.0/24"], "https://nova.example")):
+            self.world = World(trusted=TrustedPeers.parse(networks))
+            reply = self.ask("GET", "/v2.1", headers=headers)
             self.assertEqual(reply.json["version"]["links"][0]["href"], f"{base}/v2.1/")
 
     def test_echo(self) -> None:

@@ -64,7 +64,7 @@ def makeAPIResource(
         keys=keys,
         trail=trail,
     )
-    dialects = [v1Dialect(v1), *novaDialects(Nova(v1), keys, guests)]
+    dialects = [v1Dialect(v1), *novaDialects(Nova(v1, trusted), keys, guests)]
     if cloudStackKeys is not None:
         dialects.append(cloudStackDialect(CloudStack(v1, cloudStackKeys, clock, attempts)))
     return APIResource(dialects, timeout, clock, trusted, attempts)

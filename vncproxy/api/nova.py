@@ -28,6 +28,7 @@ import attrs
 import msgspec
 from twisted.web.server import Request
 
+from vncproxy.addresses import TrustedPeers
 from vncproxy.api import messages
 from vncproxy.api import novashapes as shapes
 from vncproxy.api.http import (
@@ -51,8 +52,10 @@ from vncproxy.api.microversion import (
     versionHeaders,
 )
 from vncproxy.api.novakeys import isGuest, passwords
+from vncproxy.api.novaquery import readServerQuery
 from vncproxy.api.v1 import V1, TypeNotServed, statusOf
 from vncproxy.errors import BackendError, ConsoleUnknown, RequestError, VNCProxyError
+from vncproxy.frontends.clients import clientOf
 from vncproxy.interfaces import IKeyRing
 from vncproxy.model import APIKey, ConsoleType, Role, TargetKind
 from vncproxy.rights import Right
@@ -121,35 +124,33 @@ class Nova:
     The operations.
 
     @ivar v1: answers them.
+    @ivar trusted: those that forward for others, and whose word on what their clients asked for counts.
     """
 
     v1: V1
+    trusted: TrustedPeers
 
     async def showVersions(self, call: Call[None]) -> Answer:
         """
         Which versions there are.
         """
-        return Answer(200, shapes.Versions(versions=(_versionAt(call.request),)))
+        return Answer(200, shapes.Versions(versions=(self._version(call.request),)))
 
     async def showVersion(self, call: Call[None]) -> Answer:
         """
         The one version.
         """
-        return Answer(200, shapes.VersionDocument(version=_versionAt(call.request)))
+        return Answer(200, shapes.VersionDocument(version=self._version(call.request)))
 
     async def listServers(self, call: Call[None], version: Microversion) -> Answer:
         """
         Consoles, or those of a name, from a marker on, so many.
         """
-        query = _queryOf(call.request)
+        query = readServerQuery(call.request.args)
         listed = (await self.v1.listConsoles(call)).body
         assert isinstance(listed, messages.ConsoleList)
-        views = [each for each in listed.consoles if _isNamed(each.name, query.get("name", ""))]
-        if "marker" in query:
-            # They are ordered by id, so a marker that is gone meanwhile is no fault.
-            views = [each for each in views if each.id > query["marker"]]
-        views = views[: _limitOf(query)]
-        return Answer(200, shapes.ServerList(servers=tuple(_server(each, call.request) for each in views)))
+        views = query.pick(listed.consoles)
+        return Answer(200, shapes.ServerList(servers=tuple(self._server(each, call.request) for each in views)))
 
     async def showServer(self, call: Call[None], version: Microversion) -> Answer:
         """
@@ -157,7 +158,7 @@ class Nova:
         """
         view = (await self.v1.getConsole(call)).body
         assert isinstance(view, messages.ConsoleView)
-        return Answer(200, shapes.ServerDocument(server=_server(view, call.request)))
+        return Answer(200, shapes.ServerDocument(server=self._server(view, call.request)))
 
     async def makeRemoteConsole(self, call: Call[shapes.RemoteConsoleRequest], version: Microversion) -> Answer:
         """
@@ -212,6 +213,26 @@ class Nova:
                 )
             ),
         )
+
+    def _version(self, request: Request) -> shapes.Version:
+        links = (shapes.Link(rel="self", href=f"{self._baseOf(request)}/v2.1/"),)
+        return shapes.Version(id="v2.1", status="CURRENT", version=str(NEWEST), min_version=str(OLDEST), links=links)
+
+    def _server(self, view: messages.ConsoleView, request: Request) -> shapes.Server:
+        base = self._baseOf(request)
+        links = (
+            shapes.Link(rel="self", href=f"{base}/v2.1/servers/{view.id}"),
+            shapes.Link(rel="bookmark", href=f"{base}/servers/{view.id}"),
+        )
+        return shapes.Server(id=view.id, name=view.name, links=links)
+
+    def _baseOf(self, request: Request) -> str:
+        """
+        The URL of this API as the client knows it, empty where it does not say.
+        """
+        client = clientOf(request, self.trusted)
+        host = client.host or request.getHeader("host") or ""
+        return f"{'https' if client.isSecure else 'http'}://{host}" if _HOST.fullmatch(host) else ""
 
     async def _access(self, call: Call[Any], kind: str) -> str:
         if kind not in (ConsoleType.NOVNC, ConsoleType.XVPVNC):
@@ -368,57 +389,3 @@ def _versionOf(request: Request) -> Microversion:
 
 def _headers(request: Request, name: str) -> Sequence[str]:
     return request.requestHeaders.getRawHeaders(name, ())
-
-
-def _versionAt(request: Request) -> shapes.Version:
-    links = (shapes.Link(rel="self", href=f"{_baseOf(request)}/v2.1/"),)
-    return shapes.Version(id="v2.1", status="CURRENT", version=str(NEWEST), min_version=str(OLDEST), links=links)
-
-
-def _baseOf(request: Request) -> str:
-    """
-    The URL of this API as the client knows it, empty where it does not say.
-    """
-    host = request.getHeader("host") or ""
-    return f"http://{host}" if _HOST.fullmatch(host) else ""
-
-
-def _server(view: messages.ConsoleView, request: Request) -> shapes.Server:
-    base = _baseOf(request)
-    links = (
-        shapes.Link(rel="self", href=f"{base}/v2.1/servers/{view.id}"),
-        shapes.Link(rel="bookmark", href=f"{base}/servers/{view.id}"),
-    )
-    return shapes.Server(id=view.id, name=view.name, links=links)
-
-
-def _queryOf(request: Request) -> dict[str, str]:
-    """
-    The query, the last value of each name.
-    """
-    return {
-        name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace") for name, values in request.args.items()
-    }
-
-
-def _isNamed(name: str, wanted: str) -> bool:
-    """
-    Whether a console's name is one that is asked for: C{wanted} is a part of it, in either case. Nova takes a regular
-    expression; of those only C{^} and C{$} at the ends mean something here, as an expression from outside can cost any
-    amount of time.
-    """
-    name, wanted = name.casefold(), wanted.casefold()
-    begins, ends = wanted.startswith("^"), wanted.endswith("$")
-    core = wanted.removeprefix("^").removesuffix("$")
-    if begins and ends:
-        return name == core
-    return name.startswith(core) if begins else name.endswith(core) if ends else core in name
-
-
-def _limitOf(query: dict[str, str]) -> int | None:
-    text = query.get("limit")
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
-        raise RequestError("limit: must be a whole number.")
-    return int(text)
