@@ -219,6 +219,32 @@ class NoteTests(TrailCase):
         self.assertEqual(len({line["id"] for line in self.lines()}), 50)
 
 
+class StrangerTests(TrailCase):
+    """
+    Viewers whose tokens are not good.
+    """
+
+    def test_strangers(self) -> None:
+        """
+        Of those that come in crowds the store is given so many in a minute, the log all of them; what concerns a
+        console is not counted among them.
+        """
+        self.clock.advance(60 - NOW % 60)
+        stranger = AuditEntry(AuditEvent.REFUSED, client="203.0.113.9", reason="token_unknown")
+        for _ in range(100):
+            self.trail.note(stranger)
+        self.trail.note(AuditEntry(AuditEvent.REFUSED, console="vm-1", reason="console_unreachable"))
+        self.trail.note(ENDED)
+        self.clock.advance(1)
+        self.assertEqual((len(self.kept()), len(self.lines())), (62, 102))
+        self.assertEqual(len(self.told()), 1)
+        self.assertIn("many viewers without a good token", self.told()[0])
+        self.clock.advance(59)
+        self.trail.note(stranger)
+        self.clock.advance(1)
+        self.assertEqual((len(self.kept()), len(self.told())), (63, 1))
+
+
 class OutageTests(TrailCase):
     """
     A store that is down.

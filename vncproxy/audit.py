@@ -33,7 +33,7 @@ from zope.interface import implementer
 
 from vncproxy.errors import TokensUnreachable
 from vncproxy.interfaces import IAuditTrail, IStore
-from vncproxy.model import AuditEntry, formatMoment
+from vncproxy.model import AuditEntry, AuditEvent, formatMoment
 
 _log = Logger()
 
@@ -43,6 +43,12 @@ _lines = Logger(namespace="audit")
 MOST_WAITING: Final = 10_000
 """
 How many entries may wait for the store: some 10 MB.
+"""
+
+MOST_STRANGERS: Final = 60
+"""
+How many refusals of viewers whose token was not good the store is given in a minute. The rest is in the log only:
+whoever has no token shall not be able to fill the store.
 """
 
 _MOST_AT_ONCE: Final = 500
@@ -128,6 +134,8 @@ class AuditTrail:
         self._serial = 0
         self._waiting: deque[AuditEntry] = deque()
         self._dropped = 0
+        # The minute, and how many strangers were refused in it.
+        self._strangers = (0, 0)
         self._failing = False
         self._stopped = False
         self._writing: Deferred[None] | None = None
@@ -167,6 +175,8 @@ class AuditTrail:
         self._serial = (self._serial + 1) % 0x1000000
         entry = attrs.evolve(entry, id=f"{formatMoment(now)}-{self._serial:06x}{self._tag}", at=now, proxy=self._proxy)
         _lines.info("{line}", line=msgspec.json.encode(describe(entry)).decode())
+        if entry.event is AuditEvent.REFUSED and not entry.console and self._spared(int(now // 60)):
+            return
         if len(self._waiting) >= MOST_WAITING:
             if not self._dropped:
                 _log.warn("the audit trail's queue for the store is full: what comes now stands in the log only")
@@ -186,6 +196,17 @@ class AuditTrail:
             written: Deferred[None] = Deferred()
             self._writing.addCallback(lambda ignored: written.callback(None))
             await written
+
+    def _spared(self, minute: int) -> bool:
+        """
+        Whether the store has heard of enough strangers in this minute.
+        """
+        last, count = self._strangers
+        count = count + 1 if minute == last else 1
+        self._strangers = minute, count
+        if count == MOST_STRANGERS + 1:
+            _log.warn("many viewers without a good token are refused: for the rest of this minute they stand in the log only")
+        return count > MOST_STRANGERS
 
     def _writeIn(self, seconds: float) -> None:
         if self._writing is None and self._next is None and not self._stopped:
