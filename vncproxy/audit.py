@@ -205,7 +205,9 @@ class AuditTrail:
         count = count + 1 if minute == last else 1
         self._strangers = minute, count
         if count == MOST_STRANGERS + 1:
-            _log.warn("many viewers without a good token are refused: for the rest of this minute they stand in the log only")
+            _log.warn(
+                "many viewers without a good token are refused: for the rest of this minute they stand in the log only"
+            )
         return count > MOST_STRANGERS
 
     def _writeIn(self, seconds: float) -> None:

@@ -47,7 +47,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(self.run_(url, "console", "rm", "vm-1").returncode, 0)
             gone = self.run_(url, "url", "vm-1")
         self.assertEqual((gone.returncode, gone.stdout), (1, ""))
-        self.assertEqual(gone.stderr, "Error: There is no such console. It may have been removed.\n")
+        self.assertEqual(gone.stderr, "Error: There is no console vm-1. See: vncproxy console list\n")
 
     def test_nobody(self) -> None:
         """
@@ -58,5 +58,7 @@ class CommandTests(SynchronousTestCase):
         told = self.run_(url, "console", "list")
         self.assertEqual((told.returncode, told.stdout), (1, ""))
         self.assertEqual(
-            told.stderr, f"Error: No proxy answers at {url}. Is it running? Start it with: twistd -n vncproxy\n"
+            told.stderr,
+            f"Error: No proxy answers at {url}. Is it running? Start it with: twistd -n vncproxy. One that listens "
+            "elsewhere is named by --api URL, or by the variable VNCPROXY_API.\n",
         )
