@@ -6,7 +6,19 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vncproxy.model import ConsoleType, EndReason, Grant, IssuedToken, Target, TargetKind, ViewerFacts
+from vncproxy.model import (
+    APIKey,
+    AuditQuery,
+    ConsoleType,
+    EndReason,
+    Grant,
+    IssuedToken,
+    Role,
+    Target,
+    TargetKind,
+    ViewerFacts,
+    formatMoment,
+)
 
 
 class SecretTests(SynchronousTestCase):
@@ -30,6 +42,43 @@ class SecretTests(SynchronousTestCase):
         A token is named by the first 8 digits of its hash.
         """
         self.assertEqual(Grant("0123456789abcdef", "vm", ConsoleType.NOVNC, 0.0).tokenID, "01234567")
+
+
+class AuditTests(SynchronousTestCase):
+    """
+    The audit trail's ids, and which of them a query wants.
+    """
+
+    def test_moments(self) -> None:
+        """
+        Moments as texts have the order of time, and are of one length whatever they are.
+        """
+        moments = [-5.0, 0.0, 1e-6, 1.0, 1_795_187_669.5, 1_795_187_669.500001, 4e9, 1e30]
+        texts = [formatMoment(moment) for moment in moments]
+        self.assertEqual(texts, sorted(texts))
+        self.assertEqual({len(text) for text in texts}, {16})
+        self.assertEqual(len(set(texts)), len(texts) - 1)
+
+    def test_bounds(self) -> None:
+        """
+        A query without bounds wants every id; of two upper bounds the lower one counts.
+        """
+        self.assertTrue(AuditQuery(1).lowest <= formatMoment(0.0) < formatMoment(1e30) + "-f" < AuditQuery(1).below)
+        cursor = formatMoment(5.0) + "-000001"
+        for query, below in (
+            (AuditQuery(1, before=cursor), cursor),
+            (AuditQuery(1, until=4.0), formatMoment(4.0)),
+            (AuditQuery(1, until=4.0, before=cursor), formatMoment(4.0)),
+            (AuditQuery(1, until=6.0, before=cursor), cursor),
+        ):
+            self.assertEqual((query.lowest, query.below), ("", below))
+        self.assertEqual(AuditQuery(1, since=3.0).lowest, formatMoment(3.0))
+
+    def test_silent(self) -> None:
+        """
+        Not even the hash of a key shows.
+        """
+        self.assertNotIn("hush", repr(APIKey("portal", "hush", Role.VIEWER)))
 
 
 class EndReasonTests(SynchronousTestCase):
