@@ -682,8 +682,9 @@ class HandOverTests(SynchronousTestCase):
         wire.hangUp()
         self.assertTrue(events)
         self.assertNotIn("TOKEN", repr(events))
-        reasons = [event["reason"] for event in events if "reason" in event]
-        self.assertEqual(reasons, ["origin_refused", "bad_request"])
+        # What the broker is told of refusals goes to the log, too.
+        self.assertNotIn("TOKEN", repr(world.broker.turnedAway))
+        self.assertEqual([told.split(": ")[1] for told in world.broker.turnedAway], ["origin_refused", "bad_request"])
 
 
 class TLSTests(SynchronousTestCase):

@@ -26,11 +26,12 @@ from vncproxy.api.site import makeSite
 from vncproxy.attempts import ANY_NUMBER, Attempts
 from vncproxy.broker import Broker
 from vncproxy.certs import FollowedCertificate, selfSigned
+from vncproxy.errors import VNCProxyError
 from vncproxy.frontends.admission import ANYBODY, Admission
 from vncproxy.frontends.pages import Body, Page
 from vncproxy.frontends.web import WebResource
 from vncproxy.interfaces import IViewer
-from vncproxy.model import ConsoleType, Grant
+from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.stream import ByteStream
 
 CLIENT: Final = IPv4Address("TCP", "203.0.113.9", 50000)
@@ -112,11 +113,19 @@ class FakeBroker:
 
     @ivar viewers: those that came.
     @ivar gone: those of them that left.
+    @ivar turnedAway: those whom the frontend turned away itself, and why.
     """
 
     def __init__(self) -> None:
         self.viewers: list[IViewer] = []
         self.gone: list[IViewer] = []
+        self.turnedAway: list[str] = []
+
+    def noteRefusal(self, facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:
+        """
+        See L{Broker.noteRefusal}.
+        """
+        self.turnedAway.append(f"{facts.frontend} viewer at {facts.address}: {error.reason}: {error}")
 
     def serve(self, viewer: IViewer) -> Deferred[None]:
         """

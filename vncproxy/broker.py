@@ -129,11 +129,11 @@ class Broker:
         except VNCProxyError as error:
             if grant is None and isinstance(error, TokenError):
                 self._attempts.failed(viewer.facts.address)
-            self._noteRefusal(viewer.facts, grant, error)
+            self.noteRefusal(viewer.facts, grant, error)
             viewer.refuse(error)
         except Exception:
             _log.failure("serving a {frontend} viewer failed", frontend=viewer.facts.frontend)
-            self._noteRefusal(viewer.facts, grant, VNCProxyError("a fault of ours"))
+            self.noteRefusal(viewer.facts, grant, VNCProxyError("a fault of ours"))
             viewer.refuse(VNCProxyError())
 
     async def _report(self, grant: Grant, resumable: bool) -> None:
@@ -245,9 +245,10 @@ class Broker:
         self._trail.note(attrs.evolve(opened, event=AuditEvent.ENDED, **outcome))
         return reason
 
-    def _noteRefusal(self, facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:
+    def noteRefusal(self, facts: ViewerFacts, grant: Grant | None, error: VNCProxyError) -> None:
         """
-        Tell the operator who was turned away and why, and from which console where the token was good.
+        Tell the operator who was turned away and why, and from which console where the token was good. Frontends call
+        it for whom they turn away themselves.
         """
         line = "refused {frontend} viewer at {client}: {reason}: {cause}"
         about = {"frontend": facts.frontend, "client": facts.address, "reason": error.reason, "cause": str(error)}

@@ -16,7 +16,6 @@ from typing import Final
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from vncproxy.attempts import ANY_NUMBER, Attempts
@@ -27,8 +26,6 @@ from vncproxy.httphead import HEAD_END, HEAD_LIMIT, RequestHead, encodeResponse,
 from vncproxy.interfaces import IViewer
 from vncproxy.model import ConsoleType, Grant, ViewerFacts
 from vncproxy.stream import ByteStream, peerAddress
-
-_log = Logger()
 
 _PHRASES: Final = {
     400: "Invalid Request",
@@ -146,12 +143,7 @@ class JavaFactory(ServerFactory):
             stream.close()
             return
         except VNCProxyError as error:
-            _log.info(
-                "refused java viewer at {client}: {reason}: {cause}",
-                client=address,
-                reason=error.reason,
-                cause=str(error),
-            )
+            self._broker.noteRefusal(ViewerFacts("java", ConsoleType.XVPVNC, address, token=""), None, error)
             stream.write(_refusal(error, version))
             stream.close()
             return

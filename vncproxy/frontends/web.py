@@ -214,12 +214,8 @@ class WebResource(Resource):
         try:
             return self._renderSocket(request)
         except VNCProxyError as error:
-            _log.info(
-                "refused web viewer at {client}: {reason}: {cause}",
-                client=clientOf(request, self._trusted).address,
-                reason=error.reason,
-                cause=str(error),
-            )
+            client = clientOf(request, self._trusted).address
+            self._broker.noteRefusal(ViewerFacts("web", ConsoleType.NOVNC, client, token=""), None, error)
             request.setHeader("Sec-WebSocket-Version", ", ".join(VERSIONS))
             if isinstance(error, TooManyAttempts):
                 request.setHeader("Retry-After", str(error.retryAfter))
@@ -336,6 +332,7 @@ class WebResource(Resource):
         except CancelledError:
             return
         except VNCProxyError as error:
+            self._broker.noteRefusal(viewer.facts, None, error)
             viewer.refuse(error)
             return
         self._count(request, viewer.facts.address, refusal)
