@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.test_tokens_websockify import InPlace
 from vncproxy.admitting import makeAdmission, webPages, withSources
 from vncproxy.config import Config, NovaSection, TokensSection, WebSection
 from vncproxy.errors import ConfigError
@@ -33,7 +32,7 @@ class AdmittingTests(SynchronousTestCase):
         The authority that such a section makes of C{own}.
         """
         config = Config(tokens=TokensSection(**tokens))
-        return withSources(cast(Any, "own"), config, MemoryReactorClock(), InPlace(), self.atEnd.append)
+        return withSources(cast(Any, "own"), config, MemoryReactorClock(), self.atEnd.append)
 
     def test_sources(self) -> None:
         """
@@ -43,6 +42,8 @@ class AdmittingTests(SynchronousTestCase):
         made = self.sources(plugin=("TokenFile", "FixedTarget"), source=("/absent", "tcp://h:1"))
         self.assertIsInstance(made, ChainedAuthority)
         self.assertEqual(len(cast(Any, made)._sources), 2)
+        # Each has threads of its own, to be let go of at the end.
+        self.assertEqual(len(self.atEnd), 2)
         self.assertRaises(ConfigError, self.sources, plugin=("TokenRedis",), source=("h:x",))
 
     def test_nova(self) -> None:
@@ -56,9 +57,9 @@ class AdmittingTests(SynchronousTestCase):
             tokens=TokensSection(plugin=("nova", "FixedTarget"), source=("", "tcp://h:1")),
             nova=NovaSection(endpoint_override="https://nova.example", token_file=str(path)),
         )
-        made = withSources(cast(Any, "own"), config, MemoryReactorClock(), InPlace(), self.atEnd.append)
+        made = withSources(cast(Any, "own"), config, MemoryReactorClock(), self.atEnd.append)
         self.assertIsInstance(cast(Any, made)._sources[0], NovaSource)
-        (stop,) = self.atEnd
+        stop, _ = self.atEnd
         self.successResultOf(Deferred.fromCoroutine(stop()))
 
     def test_admission(self) -> None:
@@ -67,7 +68,13 @@ class AdmittingTests(SynchronousTestCase):
         """
 
         def make(web: WebSection, tokens: TokensSection) -> Any:
-            return makeAdmission(Config(web=web, tokens=tokens), cast(Any, None), cast(Any, None), InPlace())
+            return makeAdmission(
+                Config(web=web, tokens=tokens),
+                cast(Any, None),
+                cast(Any, None),
+                MemoryReactorClock(),
+                self.atEnd.append,
+            )
 
         plain = make(WebSection(), TokensSection())
         self.assertEqual((plain.byHost, plain.needsToken, plain.check, plain.guardsPages), (False, True, None, False))

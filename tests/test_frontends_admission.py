@@ -62,8 +62,8 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(Admission().token("T", "h"), "T")
         self.assertRaises(TokenMissing, Admission().token, "", "h")
         self.assertEqual(Admission(byHost=True).token("", "h:1"), "h")
-        self.assertEqual(Admission(byHost=True).token("T", "h:1"), "T")
-        self.assertRaises(TokenMissing, Admission(byHost=True).token, "", "")
+        self.assertEqual(Admission(byHost=True).token("T", "h:1"), "h")
+        self.assertRaises(TokenMissing, Admission(byHost=True).token, "T", "")
         self.assertEqual(Admission(needsToken=False).token("", "h"), "")
 
 
@@ -116,7 +116,7 @@ class DoorTests(SynchronousTestCase):
         """
         A frontend with BasicHTTPAuth.
         """
-        return self.world(check=makeCheck("BasicHTTPAuth", "u:p", InPlace()), **rules)
+        return self.world(check=makeCheck("BasicHTTPAuth", "u:p", InPlace(), Clock(), 5.0), **rules)
 
     def test_socket(self) -> None:
         """
@@ -155,7 +155,7 @@ class DoorTests(SynchronousTestCase):
         Wrong credentials are counted as wrong tokens are, on sockets and on pages; to show none is no guess.
         """
         clock = Clock()
-        admission = Admission(check=makeCheck("BasicHTTPAuth", "u:p", InPlace()), guardsPages=True)
+        admission = Admission(check=makeCheck("BasicHTTPAuth", "u:p", InPlace(), Clock(), 5.0), guardsPages=True)
         world = WebWorld(admission=admission, attempts=Attempts(3, clock.seconds))
         wrong = f"Basic {b64encode(b'u:x').decode()}"
         self.assertEqual([world.get("/").status for _ in range(5)], [401] * 5)
@@ -171,7 +171,7 @@ class DoorTests(SynchronousTestCase):
         """
         The name is that in the viewer's certificate, where there is one.
         """
-        world = self.world(check=makeCheck("ClientCertCNAuth", "ann", InPlace()))
+        world = self.world(check=makeCheck("ClientCertCNAuth", "ann", InPlace(), Clock(), 5.0))
         for ask, status in (
             (lambda: X509(), b"403"),
             (lambda: named("ann"), b""),
@@ -222,7 +222,7 @@ class DoorTests(SynchronousTestCase):
         A class of somebody's hears where the token leads to; where that is nowhere the broker has the word.
         """
         for target, status, viewers in ((tcp("h", 1), b"403", 0), (None, b"", 1)):
-            check = makeCheck(_GUARD, "s", InPlace())
+            check = makeCheck(_GUARD, "s", InPlace(), Clock(), 5.0)
             world = self.world(check=check, look=lambda facts, target=target: succeed(target))
             wire = world.connect(openingRequest(X_Wish="target"))
             response = wire.taken()
@@ -234,7 +234,7 @@ class DoorTests(SynchronousTestCase):
         Who hangs up while it is being decided is forgotten.
         """
         waiting: Deferred[Any] = Deferred()
-        world = self.world(check=makeCheck(_GUARD, "s", InPlace()), look=lambda facts: waiting)
+        world = self.world(check=makeCheck(_GUARD, "s", InPlace(), Clock(), 5.0), look=lambda facts: waiting)
         wire = world.connect()
         wire.hangUp()
         self.assertEqual(world.broker.viewers, [])
@@ -277,7 +277,7 @@ class DoorTests(SynchronousTestCase):
         async def look(facts: ViewerFacts) -> None:
             raise TokensUnreachable("down")
 
-        world = self.world(check=makeCheck(_GUARD, "s", InPlace()), look=look)
+        world = self.world(check=makeCheck(_GUARD, "s", InPlace(), Clock(), 5.0), look=look)
         wire = world.connect()
         wire.deliver(b"")
         self.assertTrue(wire.taken().startswith(b"HTTP/1.1 101 "))
@@ -305,16 +305,16 @@ class DoorTests(SynchronousTestCase):
             def get(self, key: str, default: Any = None) -> Any:
                 raise ZeroDivisionError
 
-        admission = Admission(check=makeCheck("BasicHTTPAuth", "u:p", InPlace()), guardsPages=True)
+        admission = Admission(check=makeCheck("BasicHTTPAuth", "u:p", InPlace(), Clock(), 5.0), guardsPages=True)
         answer = WebWorld(pages=Broken(), admission=admission).get("/", Authorization=self.right)
         self.assertEqual(answer.status, 500)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_byHost(self) -> None:
         """
-        Where hosts are tokens, a cookie is none.
+        Where hosts are tokens, nothing else is one.
         """
         world = self.world(byHost=True)
         world.connect(openingRequest("/websockify", Host="vm7.example:6080", Cookie="token=other"))
         world.connect(openingRequest("/websockify?token=T", Host="vm7.example:6080"))
-        self.assertEqual([viewer.facts.token for viewer in world.broker.viewers], ["vm7.example", "T"])
+        self.assertEqual([viewer.facts.token for viewer in world.broker.viewers], ["vm7.example"] * 2)

@@ -9,12 +9,13 @@ from http.client import HTTPMessage
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from websockify.auth_plugins import AuthenticationError
 
 from tests.test_tokens_websockify import InPlace
 from tests.test_tokens_websockify_formats import tcp
-from vncproxy.errors import ConfigError
+from vncproxy.errors import ConfigError, TokensUnreachable
 from vncproxy.frontends.authentication import COMMON_NAME, Refusal, makeCheck, makeHeaders
 from vncproxy.model import Target, TargetKind
 
@@ -54,7 +55,7 @@ class CheckTests(SynchronousTestCase):
         What a plugin decides, by headers with underscores for dashes.
         """
         fields = {key.replace("_", "-"): value for key, value in headers.items()}
-        work: Any = makeCheck(plugin, source, InPlace())(makeHeaders(fields, name), target)
+        work: Any = makeCheck(plugin, source, InPlace(), Clock(), 5.0)(makeHeaders(fields, name), target)
         return self.successResultOf(Deferred.fromCoroutine(work))
 
     def basic(self, source: str | None, shown: str) -> Refusal | None:
@@ -103,7 +104,7 @@ class CheckTests(SynchronousTestCase):
         claims = {"SSL_CLIENT_S_DN_CN": "bob"}
         for name in (None, "eve", "ann bob"):
             self.assertIsNotNone(self.check("ClientCertCNAuth", "ann bob", name=name, **claims))
-        self.assertIsNotNone(makeCheck("ClientCertCNAuth", None, InPlace()))
+        self.assertIsNotNone(makeCheck("ClientCertCNAuth", None, InPlace(), Clock(), 5.0))
         self.assertEqual(
             makeHeaders({"SSL_CLIENT_S_DN_CN": "bob", "ssl-x": "y", "X": "y"}, "ann").items(),
             [
@@ -135,7 +136,7 @@ class CheckTests(SynchronousTestCase):
         for wish, kind in (("fail", "RuntimeError"), ("odd", "AuthenticationError")):
             refusal = self.check(f"{__name__}.Guard", None, x_wish=wish)
             self.assertEqual(refusal, Refusal(500, f"the plugin fails: {kind}"))
-        self.assertRaises(ConfigError, makeCheck, "absent.Class", None, InPlace())
+        self.assertRaises(ConfigError, makeCheck, "absent.Class", None, InPlace(), Clock(), 5.0)
 
     def test_response(self) -> None:
         """
@@ -145,3 +146,20 @@ class CheckTests(SynchronousTestCase):
         self.assertTrue(response.startswith(b"HTTP/1.1 401 Unauthorized\r\n"))
         self.assertTrue(response.endswith(b"\r\nX-A: b\r\n\r\nWho are you?\n"))
         self.assertTrue(Refusal(499, "").encode().startswith(b"HTTP/1.1 499 Refused\r\n"))
+
+    def test_silent(self) -> None:
+        """
+        A class that says nothing is not waited for beyond its time.
+        """
+
+        class Silent(InPlace):
+            async def run(self, work: Any) -> Any:
+                await Deferred[None]()
+
+        clock = Clock()
+        work: Any = makeCheck(f"{__name__}.Guard", None, Silent(), clock, 5.0)(makeHeaders({}, None), None)
+        waiting = Deferred.fromCoroutine(work)
+        clock.advance(4.9)
+        self.assertNoResult(waiting)
+        clock.advance(0.2)
+        self.failureResultOf(waiting, TokensUnreachable)

@@ -99,9 +99,8 @@ class TokenFileNameTests(FileCase):
         self.assertEqual(source.look("a"), tcp("::1", 1))
         # As in websockify, the last part of what is a path counts.
         self.assertEqual(source.look("../tokens/a"), tcp("::1", 1))
-        for token in ("", ".", "..", "../b", "b", str(self.directory / "b"), "a\0", "x" * 5000):
-            if len(token) < 5000:
-                self.assertIsNone(source.look(token), token)
+        for token in ("", ".", "..", "../b", "b", str(self.directory / "b"), "a\0", "x" * 256, "ü" * 128, "x" * 5000):
+            self.assertIsNone(source.look(token), token)
 
     def test_nonsense(self) -> None:
         """

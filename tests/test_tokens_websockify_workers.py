@@ -42,6 +42,19 @@ class WorkersTests(TestCase):
         with self.assertRaises(ZeroDivisionError):
             await self.run_(lambda: 1 // 0)
 
+    async def test_endsNothing(self) -> None:
+        """
+        A call that means to end the program, or its thread, has failed like any other.
+        """
+        for fault in (SystemExit(3), KeyboardInterrupt(), GeneratorExit()):
+
+            def work(fault: BaseException = fault) -> None:
+                raise fault
+
+            with self.assertRaises(RuntimeError) as caught:
+                await self.run_(work)
+            self.assertEqual(str(caught.exception), f"it raised {type(fault).__name__}")
+
     async def test_abandoned(self) -> None:
         """
         A call that nobody waits for any more is not begun.

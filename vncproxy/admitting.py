@@ -22,7 +22,7 @@ from vncproxy.tokens.websockify.workers import Workers
 
 
 def withSources(
-    own: ITokenAuthority, config: Config, reactor: Any, workers: Workers, atEnd: Callable[[Callable[[], Any]], None]
+    own: ITokenAuthority, config: Config, reactor: Any, atEnd: Callable[[Callable[[], Any]], None]
 ) -> ITokenAuthority:
     """
     An authority, and behind it the sources that the configuration names.
@@ -39,18 +39,32 @@ def withSources(
             atEnd(nova.stop)
             sources.append(nova)
         else:
+            workers = Workers(reactor)
+            atEnd(workers.stop)
             sources.append(makeSource(plugin, source, reactor, workers, seconds, tokens.mediate))
     return ChainedAuthority(own, sources, reactor, seconds) if sources else own
 
 
-def makeAdmission(config: Config, authority: ITokenAuthority, directory: IDirectory, workers: Workers) -> Admission:
+def makeAdmission(
+    config: Config,
+    authority: ITokenAuthority,
+    directory: IDirectory,
+    reactor: Any,
+    atEnd: Callable[[Callable[[], Any]], None],
+) -> Admission:
     """
     The rules at the door for browsers.
+
+    @param atEnd: see L{withSources}.
 
     @raise ConfigError: there is no such plugin.
     """
     web, tokens = config.web, config.tokens
-    check = None if web.auth_plugin is None else makeCheck(web.auth_plugin, web.auth_source, workers)
+    check = None
+    if web.auth_plugin is not None:
+        workers = Workers(reactor)
+        atEnd(workers.stop)
+        check = makeCheck(web.auth_plugin, web.auth_source, workers, reactor, config.consoleauth.timeout)
     return Admission(
         byHost=tokens.host_token,
         needsToken=FIXED_TARGET not in tokens.plugin,

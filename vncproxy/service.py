@@ -57,7 +57,6 @@ from vncproxy.sessions import Sessions
 from vncproxy.stores import makeStore
 from vncproxy.targets import parseTarget
 from vncproxy.tokens.authority import StoreAuthority
-from vncproxy.tokens.websockify.workers import Workers
 
 _log = Logger()
 
@@ -262,10 +261,8 @@ class ProxyService(Service):
         config, reactor = self._config, self._reactor
         sessions = Sessions(self._proxyID, config.proxy.capacity, config.limits.sessions)
         catalog = ChainedDirectory([StaticDirectory(fixed), StoredDirectory(store)])
-        workers = Workers(reactor)
-        self._undoing.append(workers.stop)
-        redeeming = withSources(authority, config, reactor, workers, self._undoing.append)
-        self._admission = makeAdmission(config, redeeming, catalog, workers)
+        redeeming = withSources(authority, config, reactor, self._undoing.append)
+        self._admission = makeAdmission(config, redeeming, catalog, reactor, self._undoing.append)
         self._broker = self._makeBroker(redeeming, catalog, sessions)
         api = makeAPIResource(
             store=store,

@@ -183,7 +183,7 @@ class TokensSection(Section, frozen=True, kw_only=True):
 
     @ivar plugin: the sources, in the order in which they are asked.
     @ivar source: what each of them is given.
-    @ivar host_token: the host that a request is sent to is its token, where it shows none.
+    @ivar host_token: the host that a browser's request is sent to is its token, and nothing else is.
     @ivar mediate: the proxy speaks RFB with what such a token leads to; else it passes on the bytes as they are.
     """
 

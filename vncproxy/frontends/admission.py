@@ -53,7 +53,8 @@ class Admission:
     """
     The rules at the door.
 
-    @ivar byHost: the host that a request is sent to is its token, where it shows none. Cookies show none then.
+    @ivar byHost: the host that a request is sent to is its token, and nothing else is: what stands in front may decide
+        by host names who may have which console.
     @ivar needsToken: who has no token at all is turned away.
     @ivar check: decides by the request's headers.
     @ivar look: tells C{check} where the token leads to; without it, it is told nothing.
@@ -75,7 +76,7 @@ class Admission:
 
         @raise TokenMissing: it has none and needs one.
         """
-        token = shown or (hostToken(host) if self.byHost else "")
+        token = hostToken(host) if self.byHost else shown
         if not token and self.needsToken:
             raise TokenMissing("the request holds no token")
         return token

@@ -24,10 +24,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from vncproxy.httphead import encodeResponse
 from vncproxy.model import Target
+from vncproxy.patience import answerWithin
 from vncproxy.tokens.websockify.plugin import loadClass
 from vncproxy.tokens.websockify.workers import Workers
 
@@ -124,14 +126,18 @@ class ClassCheck:
     An instance of somebody's class.
     """
 
-    def __init__(self, dotted: str, source: str | None, workers: Workers) -> None:
+    def __init__(self, dotted: str, source: str | None, workers: Workers, clock: IReactorTime, seconds: float) -> None:
         self._plugin = loadClass(dotted)(source)
         self._workers = workers
+        self._clock = clock
+        self._seconds = seconds
 
     async def __call__(self, headers: http.client.HTTPMessage, target: Target | None) -> Refusal | None:
         # A UNIX socket has neither.
         host, port = (None, None) if target is None or target.path else (target.host, target.port)
-        return await self._workers.run(partial(self._ask, headers, host, port))
+        return await answerWithin(
+            self._seconds, self._clock, self._workers.run(partial(self._ask, headers, host, port))
+        )
 
     def _ask(self, headers: http.client.HTTPMessage, host: str | None, port: int | None) -> Refusal | None:
         try:
@@ -153,11 +159,12 @@ def _headersOf(error: Exception) -> dict[str, str]:
     return {name: value for name, value in lines.items() if not set(name + value) & set("\r\n\0")}
 
 
-def makeCheck(plugin: str, source: str | None, workers: Workers) -> Check:
+def makeCheck(plugin: str, source: str | None, workers: Workers, clock: IReactorTime, seconds: float) -> Check:
     """
     What a plugin decides.
 
     @param plugin: a class of websockify's, with its module in front or not, or another one by its full name.
+    @param seconds: how long somebody's own class may take.
 
     @raise ConfigError: there is no such class.
     """
@@ -169,4 +176,4 @@ def makeCheck(plugin: str, source: str | None, workers: Workers) -> Check:
         return partial(_origin, names)
     if name == "ClientCertCNAuth":
         return partial(_commonName, names)
-    return ClassCheck(name, source, workers)
+    return ClassCheck(name, source, workers, clock, seconds)

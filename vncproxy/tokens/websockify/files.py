@@ -23,6 +23,11 @@ Of one token file: about a million tokens.
 
 _MOST_ADDRESS_BYTES: Final = 4096
 
+_LONGEST_NAME: Final = 255
+"""
+No file's name is longer, in bytes, nor any UNIX socket's path: what is, names nothing.
+"""
+
 
 def _read(path: Path, limit: int) -> str:
     with path.open("rb") as file:
@@ -97,7 +102,7 @@ class TokenFileName:
         """
         name = os.path.basename(token)
         path = self._directory / name
-        if not name or "\0" in name or not path.is_file():
+        if not name or "\0" in name or len(name.encode("utf-8", "replace")) > _LONGEST_NAME or not path.is_file():
             return None
         return parseAddress(_read(path, _MOST_ADDRESS_BYTES))
 
@@ -117,7 +122,7 @@ class UnixDomainSocketDirectory:
 
         @raise BadEntry: its path is too long to be connected to.
         """
-        if not token or "\0" in token:
+        if not token or "\0" in token or len(token.encode("utf-8", "replace")) > _LONGEST_NAME:
             return None
         directory = os.path.realpath(self._directory)
         path = os.path.realpath(os.path.join(directory, token))

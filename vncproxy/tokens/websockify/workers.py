@@ -43,9 +43,21 @@ class _DaemonPool(ThreadPool):
         self._team.quit()
 
 
+def _done(work: Callable[[], _T]) -> _T:
+    """
+    What C{work} returns. An attempt of its to end the program, which in a thread ends nothing, is a fault of it.
+    """
+    try:
+        return work()
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"it raised {type(error).__name__}") from error
+
+
 class Workers:
     """
-    Runs calls in threads.
+    Runs calls in threads of its own: each plugin has one of these, so that one that hangs hinders no other.
     """
 
     def __init__(self, reactor: IReactorFromThreads) -> None:
@@ -66,7 +78,7 @@ class Workers:
             self._pool.start()
         answer: Deferred[_T] = Deferred()
         self._count += 1
-        doing = deferToThreadPool(self._reactor, self._pool, lambda: None if answer.called else work())
+        doing = deferToThreadPool(self._reactor, self._pool, lambda: None if answer.called else _done(work))
 
         def settle(outcome: object) -> None:
             self._count -= 1
