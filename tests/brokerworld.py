@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.streams import Loop, MemoryTransport
+from vncproxy.attempts import Attempts
 from vncproxy.broker import Broker
 from vncproxy.errors import ConsoleUnknown, Draining, TokensUnreachable, VNCProxyError
 from vncproxy.interfaces import IAuditTrail, IBackend, IByteStream, IDirectory, ITokenAuthority, IViewer
@@ -255,6 +256,7 @@ class BrokerTestCase(SynchronousTestCase):
         self.sessions = Sessions("proxy1", self.capacity, self.limits)
         self.makeID: Callable[[], str] = iter(["s1", "s2", "s3"]).__next__
         self.trail = HeardTrail()
+        self.attempts = Attempts(1, self.loop.seconds)
         self.broker = Broker(
             self.loop,
             self.authority,
@@ -266,6 +268,7 @@ class BrokerTestCase(SynchronousTestCase):
             handshakeSeconds=HANDSHAKE_SECONDS,
             halfClosedSeconds=30,
             rules=self.rules,
+            attempts=self.attempts,
         )
         self.viewer = self.makeViewer()
         logs = capturedLogs()

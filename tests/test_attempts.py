@@ -86,6 +86,24 @@ class AttemptsTests(SynchronousTestCase):
         self.assertHeard(GUESSER)
         self.assertEqual(self.attempts._buckets, {})
 
+    def test_inAdvance(self) -> None:
+        """
+        What counts in advance and proves good has never counted; what nobody counted is no credit.
+        """
+        for _ in range(3):
+            self.attempts.failed(GUESSER)
+        self.assertNotHeard(GUESSER, 20)
+        self.attempts.passed(GUESSER)
+        self.assertHeard(GUESSER)
+        self.attempts.passed(GUESSER)
+        self.attempts.passed(GUESSER)
+        self.assertEqual(self.attempts._buckets, {})
+        self.attempts.passed(GUESSER)
+        ANY_NUMBER.passed(GUESSER)
+        for _ in range(3):
+            self.attempts.failed(GUESSER)
+        self.assertNotHeard(GUESSER, 20)
+
     def test_manyAtOnce(self) -> None:
         """
         Whoever brought in a thousand before the first was found to be wrong is not kept out for longer than ten

@@ -32,6 +32,7 @@ from vncproxy.errors import (
     StreamEnded,
     TokensUnreachable,
     TokenUsed,
+    TooManyAttempts,
     VNCProxyError,
     WaitTimeout,
 )
@@ -237,6 +238,55 @@ class SessionTests(BrokerTestCase):
         self.loop.settle()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.unreported = 1
+
+
+class AttemptTests(BrokerTestCase):
+    """
+    Tokens that may be wrong.
+    """
+
+    def heard(self) -> bool:
+        """
+        Whether another token of the same address would be looked at.
+        """
+        try:
+            self.attempts.check(self.viewer.facts.address)
+        except TooManyAttempts:
+            return False
+        return True
+
+    def test_countsFromTheStart(self) -> None:
+        """
+        A token counts as wrong while it is looked at, so that showing many at once does not help; a good one then does
+        not.
+        """
+        self.reach("redeem")
+        self.assertFalse(self.heard())
+        self.gates.open("redeem")
+        self.loop.settle()
+        self.assertTrue(self.heard())
+        self.viewer.wire.vanish()
+        self.loop.settle()
+
+    def test_wrong(self) -> None:
+        """
+        A wrong token goes on to count.
+        """
+        self.authority.record = attrs.evolve(self.authority.record, expires=0.0)
+        self.serve()
+        self.assertFalse(self.heard())
+
+    def test_serviceDown(self) -> None:
+        """
+        That the token service is out of reach is not the viewer's fault.
+        """
+
+        async def unreachable(facts: object) -> Any:
+            raise TokensUnreachable("down")
+
+        self.authority.redeemToken = unreachable  # type: ignore[method-assign]
+        self.serve()
+        self.assertTrue(self.heard())
 
 
 class RawTests(BrokerTestCase):

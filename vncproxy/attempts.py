@@ -86,6 +86,20 @@ class Attempts:
         if len(self._buckets) > TABLE_LIMIT:
             del self._buckets[next(iter(self._buckets))]
 
+    def passed(self, address: str) -> None:
+        """
+        What was counted as wrong in advance was not: a token or key counts from the moment at which it is shown, so
+        that nobody is heard more often by showing many at once.
+        """
+        counted = self._countedAs(address)
+        if counted is None or counted not in self._buckets:
+            return
+        drops = self._dropsOf(counted) - 1
+        if drops > 0:
+            self._buckets[counted] = _Bucket(drops, self._now())
+        else:
+            del self._buckets[counted]
+
     def _countedAs(self, address: str) -> str | None:
         return countedAs(address) if self._size else None
 

@@ -25,7 +25,6 @@ from vncproxy.errors import (
     ProtocolError,
     ServiceUnavailable,
     StreamEnded,
-    TokenError,
     TokenExpired,
     UnparseableInput,
     VNCProxyError,
@@ -115,7 +114,7 @@ class Broker:
         grant: Grant | None = None
         try:
             with self._sessions.place(viewer.facts.address) as place:
-                grant = await self._authority.redeemToken(viewer.facts)
+                grant = await self._redeem(viewer.facts)
                 end: EndReason | None = None
                 try:
                     self._seat(place, grant)
@@ -127,14 +126,25 @@ class Broker:
             # Either the viewer is gone, and does not hear this, or the proxy is going.
             viewer.refuse(Draining("the viewer was being let in"))
         except VNCProxyError as error:
-            if grant is None and isinstance(error, TokenError):
-                self._attempts.failed(viewer.facts.address)
             self.noteRefusal(viewer.facts, grant, error)
             viewer.refuse(error)
         except Exception:
             _log.failure("serving a {frontend} viewer failed", frontend=viewer.facts.frontend)
             self.noteRefusal(viewer.facts, grant, VNCProxyError("a fault of ours"))
             viewer.refuse(VNCProxyError())
+
+    async def _redeem(self, facts: ViewerFacts) -> Grant:
+        """
+        Spend the token. Until it has proved good it counts as a wrong one, as others may be shown meanwhile.
+        """
+        self._attempts.failed(facts.address)
+        try:
+            grant = await self._authority.redeemToken(facts)
+        except ServiceUnavailable:
+            self._attempts.passed(facts.address)
+            raise
+        self._attempts.passed(facts.address)
+        return grant
 
     async def _report(self, grant: Grant, resumable: bool) -> None:
         """

@@ -366,10 +366,16 @@ class APIResource(Resource):
         return await operation.run(Call(parameters, _told(operation, request), request, client, key))
 
     async def _keyOf(self, dialect: Dialect, request: Request, client: str) -> APIKey:
-        key = await dialect.whose(request)
+        # It counts as wrong until it has proved good, as others may be shown meanwhile.
+        self._attempts.failed(client)
+        try:
+            key = await dialect.whose(request)
+        except ServiceUnavailable:
+            self._attempts.passed(client)
+            raise
         if key is None:
-            self._attempts.failed(client)
             raise KeyRefused()
+        self._attempts.passed(client)
         return key
 
 

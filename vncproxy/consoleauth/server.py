@@ -264,16 +264,19 @@ class ConsoleAuthConnection(Protocol):
             raise Fault(Code.UNAUTHENTICATED, words, error.reason) from error
         # What comes behind it may depend on it.
         self._authenticating = True
+        # It counts as wrong until it has proved good, as others may be shown meanwhile.
+        self._terms.attempts.failed(self._address)
         try:
             key = await self._terms.keys.whose(shown.key.encode("utf-8"))
         except VNCProxyError as error:
+            self._terms.attempts.passed(self._address)
             raise faultOf(error) from error
         finally:
             self._authenticating = False
         if key is None or key.role is not Role.ADMIN:
             _log.warn("consoleauth: {peer} shows a key that is not good here", peer=self._address)
-            self._terms.attempts.failed(self._address)
             raise Fault(Code.UNAUTHENTICATED, "This key is not good here.", KEY_REFUSED)
+        self._terms.attempts.passed(self._address)
         self._admit(Caller(key.name, self._address))
         self._setTimer(IDLE_SECONDS)
         return shapes.Welcome(version=VERSION)
