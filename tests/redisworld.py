@@ -143,13 +143,3 @@ class RedisCase(StoreCase):
             ["redis-cli", "-s", os.fspath(self.server.socket), *words], capture_output=True, check=True, timeout=10
         )
         return done.stdout.decode().strip()
-
-
-def freePort() -> int:
-    """
-    A TCP port of 127.0.0.1 that nobody listened on a moment ago.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -17,7 +17,8 @@ from cryptography.x509.oid import NameOID
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
-from tests.redisworld import RedisCase, freePort
+from tests.ports import freePort
+from tests.redisworld import RedisCase
 from vncproxy.certs import selfSigned
 from vncproxy.config import StoreSection
 from vncproxy.config.stores import RedisPlace

@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration.consolepage import PASSWORD, openWorld
 from tests.integration.peers import Bench
-from tests.integration.peers.bench import freePort
+from tests.ports import freePort
 
 
 class LinkTests(TestCase):

@@ -14,7 +14,7 @@ from twisted.web.static import Data
 
 from tests.integration.consolepage import CONSOLE, World, openWorld, throughPort
 from tests.integration.peers import Authority, Bench
-from tests.integration.peers.bench import freePort
+from tests.ports import freePort
 
 _RULES: Final = "--host-resolver-rules=MAP *.example.test 127.0.0.1, MAP *.foreign.test 127.0.0.1"
 _WILDCARD: Final = "*.console.example.test"

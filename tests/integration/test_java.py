@@ -34,9 +34,9 @@ from tests.integration.peers import (
     tightVNCShows,
     tokenOf,
 )
-from tests.integration.peers.bench import freePort
 from tests.integration.peers.viewers import TIGHTVNC_JAR
 from tests.integration.peers.xvnc import TERMINAL
+from tests.ports import freePort
 
 
 class TightVNCTests(TestCase):

@@ -32,10 +32,10 @@ from tests.integration.peers import (
     startXvnc,
     tightVNCShows,
 )
-from tests.integration.peers.bench import freePort
 from tests.integration.peers.proxy import formatTOML
 from tests.integration.peers.viewers import TIGHTVNC_JAR
 from tests.integration.peers.xvnc import BACKGROUND, BARE, TERMINAL
+from tests.ports import freePort
 
 
 class BenchTests(TestCase):

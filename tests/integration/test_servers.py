@@ -24,10 +24,10 @@ from tests.integration.peers import (
     startScripted,
     startXvnc,
 )
-from tests.integration.peers.bench import freePort
 from tests.integration.peers.rfb import HungUp
 from tests.integration.peers.scripted import ScriptedRFB
 from tests.integration.peers.xvnc import TERMINAL
+from tests.ports import freePort
 
 UNREACHABLE = "The console cannot be reached. The machine may be off."
 SILENT = "The console does not answer. Another viewer may be holding it."

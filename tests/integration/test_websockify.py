@@ -29,10 +29,10 @@ from tests.integration.peers import (
     tell,
     tokenOf,
 )
-from tests.integration.peers.bench import freePort
 from tests.integration.peers.display import WIDTH
 from tests.integration.peers.xvnc import BACKGROUND, BARE
 from tests.integration.websockifyworld import BIN, BesideCase, Looking
+from tests.ports import freePort
 from vncproxy.certs import selfSigned
 
 

@@ -14,8 +14,8 @@ from twisted.internet.protocol import Factory
 from tests.integration.peers import (
     startRedis,
 )
-from tests.integration.peers.bench import freePort
 from tests.integration.websockifyworld import BesideCase, Naming
+from tests.ports import freePort
 from vncproxy.certs import selfSigned
 
 _PLUGIN: Final = """

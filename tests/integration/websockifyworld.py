@@ -26,7 +26,7 @@ from tests.integration.peers import (
     Refused,
     WebSocketEndpoint,
 )
-from tests.integration.peers.bench import freePort
+from tests.ports import freePort
 
 BIN: Final = Path(sys.executable).parent
 

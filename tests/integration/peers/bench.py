@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -252,16 +251,6 @@ class Program(ProcessProtocol):
 def _environ() -> dict[str, str]:
     # Trial's workers get the runner's path in PYTHONPATH; with it, no virtual environment would stand on its own.
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-
-def freePort() -> int:
-    """
-    A TCP port of 127.0.0.1 that nobody listened on a moment ago.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _unused(directory: Path, name: str) -> Path:

@@ -16,11 +16,11 @@ from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, read
 from twisted.web.http_headers import Headers
 
 from tests.integration.peers.bench import Bench, Program
+from tests.ports import freePort
 
 # A table of the configuration, or an array of tables.
 Section = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 _LISTENING: Final = ("web", "java", "api", "consoleauth")
-_FREE: Final = "tcp:0:interface=127.0.0.1"
 
 
 class VNCProxy:
@@ -128,7 +128,7 @@ class VNCProxy:
         for name in _LISTENING:
             section = config.get(name, {})
             assert isinstance(section, Mapping)
-            listen = (ports or {}).get(name, [_FREE])
+            listen = (ports or {}).get(name) or [f"tcp:{freePort()}:interface=127.0.0.1"]
             # Who asks a controller is none.
             config[name] = section if "connect" in section else {"listen": listen, **section}
         path = self._bench.path("vncproxy.toml")

@@ -25,7 +25,8 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from tests.integration.peers.bench import Bench, Program, freePort
+from tests.integration.peers.bench import Bench, Program
+from tests.ports import freePort
 
 _ECHO: Final = bytes.fromhex("31c0 cd16 b40e bb0700 cd10 ebf3").ljust(510, b"\0") + b"\x55\xaa"
 # The text screen of a PC: 25 rows of 80 cells, each a character and its colours.

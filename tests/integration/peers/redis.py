@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.integration.peers.bench import Bench, Program, freePort
+from tests.integration.peers.bench import Bench, Program
+from tests.ports import freePort
 
 
 class Redis:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.integration.peers.bench import Bench, freePort
+from tests.integration.peers.bench import Bench
 from tests.integration.peers.display import HEIGHT, WIDTH, Display, startDisplay
 from tests.integration.peers.picture import Picture
+from tests.ports import freePort
 
 BACKGROUND: Final = (0x20, 0x40, 0x60)
 # A point of the background, and one of the terminal.
