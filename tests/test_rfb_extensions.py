@@ -4,8 +4,7 @@ L{vncproxy.rfb.extensions}: what a viewer sends when it knows extensions.
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
+from tests.wiretable import WireTable
 from vncproxy.errors import UnparseableInput
 from vncproxy.rfb.extensions import (
     GII,
@@ -45,36 +44,12 @@ TABLE: list[tuple[ClientMessage, str, int]] = [
 ]
 
 
-class ExtensionTests(SynchronousTestCase):
+class ExtensionTests(WireTable.Case):
     """
     Tests for the messages of rfbproto's extensions.
     """
 
-    def test_encode(self) -> None:
-        """
-        Each message stands on the wire as rfbproto says.
-        """
-        for message, wire, _ in TABLE:
-            self.assertEqual(message.encode(), bytes.fromhex(wire), message)
-
-    def test_decode(self) -> None:
-        """
-        Each message comes back from its bytes, and says how long its payload is.
-        """
-        for message, wire, payload in TABLE:
-            decoded = type(message).decode(bytes.fromhex(wire))
-            self.assertEqual(decoded, message)
-            self.assertEqual(decoded.payloadLength, payload)
-
-    def test_extent(self) -> None:
-        """
-        From every beginning of a message follows its length, or that more is needed, and never too much.
-        """
-        for message, wire, _ in TABLE:
-            whole = bytes.fromhex(wire)
-            for cut in range(1, len(whole)):
-                self.assertTrue(cut < message.extent(whole[:cut]) <= len(whole), (message, cut))
-            self.assertEqual(message.extent(whole + b"more"), len(whole))
+    table = TABLE
 
     def test_longFence(self) -> None:
         """
