@@ -130,6 +130,15 @@ class CliplessTests(SynchronousTestCase):
             self.assertEqual(server.feed(stream), update(each, COPY) + BELL, each[:20])
             self.assertEqual(server.dropped, 1)
 
+    def test_everyMessage(self) -> None:
+        """
+        So is the end of each other message.
+        """
+        for each in MESSAGES:
+            server = Clipless(BGRX)
+            self.assertEqual(server.feed(each + cutText(b"secret") + BELL), each + BELL, each[:20])
+            self.assertEqual(server.dropped, 1)
+
     def test_pixelFormats(self) -> None:
         """
         How long pixels are hangs on their format, and in Tight on more than their size.
